@@ -1,5 +1,11 @@
 package tracker
 
+import (
+	"errors"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
 // The error codes of the specification. 2015 and 4001 are raised by the SDK
 // in the page; they stand here so that all seven are in one place.
 const (
@@ -50,4 +56,11 @@ func NewCallError(code int, cause string) *CallError {
 		entry.message += cause
 	}
 	return &CallError{Code: code, Name: entry.name, Message: entry.message}
+}
+
+// Unavailable says whether err, returned by a method of Service, means that
+// the store cannot answer at present: nothing was recorded that the caller
+// could rely on, and the same request may succeed later (B34, B35).
+func Unavailable(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed)
 }

@@ -1,9 +1,13 @@
 package tracker
 
 import (
+	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
 )
 
 func TestNewCallErrorWordForWord(t *testing.T) {
@@ -32,4 +36,12 @@ func TestNewCallErrorWordForWord(t *testing.T) {
 	t.Run("fail/unknown code is 2020", func(t *testing.T) {
 		assert.Equal(t, NewCallError(CodePersonState, "the reason"), NewCallError(7, "the reason"))
 	})
+}
+
+func TestB34Unavailable(t *testing.T) {
+	assert.True(t, Unavailable(fmt.Errorf("batch: %w", store.ErrUnavailable)))
+	assert.True(t, Unavailable(fmt.Errorf("batch: %w", store.ErrClosed)))
+	assert.False(t, Unavailable(fmt.Errorf("batch: %w", store.ErrTooLarge)), "the same request fails again")
+	assert.False(t, Unavailable(context.Canceled))
+	assert.False(t, Unavailable(nil))
 }
