@@ -1,0 +1,98 @@
+// The console works without this script. It adds the reader's time zone,
+// ages that stay true, "Older" in place, and the keys of the search field.
+(() => {
+  'use strict';
+  const root = document.documentElement;
+  const opened = Date.now();
+  const now = () => Date.parse(root.dataset.now) + (Date.now() - opened); // the server's clock
+
+  const read = async (url) => {
+    const answer = await fetch(url, { headers: { Accept: 'text/html' }, credentials: 'same-origin' });
+    if (!answer.ok) throw new Error(String(answer.status));
+    return new DOMParser().parseFromString(await answer.text(), 'text/html');
+  };
+
+  // The server writes all times, in the zone it finds in this cookie.
+  const tellZone = async () => {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (!zone || zone === root.dataset.zone) return;
+    const value = 'people_console_zone=' + encodeURIComponent(zone);
+    if (document.cookie.split('; ').includes(value)) return; // the server does not know this zone
+    const path = new URL(document.querySelector('.brand').href).pathname;
+    document.cookie = value + '; Path=' + path + '; Max-Age=31536000; SameSite=Strict';
+    if (!document.cookie.split('; ').includes(value)) return; // cookies are blocked
+    const page = await read(location.href);
+    document.querySelector('main').replaceWith(page.querySelector('main'));
+    document.querySelector('.foot').replaceWith(page.querySelector('.foot'));
+    root.dataset.zone = page.documentElement.dataset.zone;
+  };
+
+  const age = (then) => {
+    const minutes = Math.floor((now() - then) / 60000);
+    if (minutes < 1) return 'just now';
+    return minutes < 60 ? minutes + ' min ago' : Math.floor(minutes / 60) + ' h ago';
+  };
+  const refreshAges = () => {
+    for (const time of document.querySelectorAll('time[data-live]')) {
+      time.textContent = age(Date.parse(time.dateTime));
+    }
+  };
+
+  // append adds the rows of an older page; a day or session that the page
+  // boundary cut in two becomes one again.
+  const append = (into, rows) => {
+    for (const row of rows) {
+      const last = into.lastElementChild;
+      if (last && row.dataset.key && last.dataset.key === row.dataset.key && row.matches('.day, .session')) {
+        append(last.querySelector('ol') && row.matches('.session') ? last.querySelector('ol') : last,
+          [...(row.matches('.session') ? row.querySelector('ol').children : row.querySelectorAll(':scope > .session'))]);
+      } else if (!into.querySelector(':scope > [data-key="' + CSS.escape(row.dataset.key) + '"]')) {
+        into.append(document.adoptNode(row));
+      }
+    }
+  };
+
+  const showOlder = async (link) => {
+    const pager = link.closest('[data-pager]');
+    const status = pager.querySelector('[role=status]');
+    link.setAttribute('aria-busy', 'true');
+    try {
+      const page = await read(link.href);
+      const rows = document.querySelector('[data-rows]');
+      const older = page.querySelector('[data-rows]');
+      const added = older ? [...older.children] : [];
+      append(rows, added);
+      const next = page.querySelector('[data-more]');
+      status.textContent = next ? 'Older entries were added.' : 'Older entries were added. This is the end.';
+      if (next) {
+        link.href = next.href;
+        link.removeAttribute('aria-busy');
+      } else {
+        link.remove();
+        pager.querySelector('.unseen').className = 'note';
+      }
+    } catch {
+      location.assign(link.href); // as without this script
+    }
+  };
+
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest('a[data-more]');
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    if (link.getAttribute('aria-busy') !== 'true') showOlder(link);
+  });
+
+  document.addEventListener('keydown', (event) => {
+    const search = document.getElementById('query');
+    if (event.key === 'Escape' && event.target === search && !search.value) search.blur();
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest('input, select, textarea, [contenteditable]')) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  });
+
+  tellZone().catch(() => {}); // the page stays in the zone it has
+  setInterval(refreshAges, 15000);
+})();

@@ -1,0 +1,5 @@
+package console
+
+import "time"
+
+func nowAtTest() time.Time { return testNow }

@@ -1,0 +1,69 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// views are the parsed pages.
+type views struct {
+	list, person, problem *template.Template
+}
+
+func parseViews() (views, error) {
+	shared, err := template.New("layout.html").Funcs(template.FuncMap{"short": short}).
+		ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return views{}, fmt.Errorf("console: parse templates: %w", err)
+	}
+	var parsed views
+	for name, page := range map[string]**template.Template{
+		"list.html": &parsed.list, "person.html": &parsed.person, "problem.html": &parsed.problem,
+	} {
+		clone, err := shared.Clone()
+		if err == nil {
+			*page, err = clone.ParseFS(templateFiles, "templates/"+name)
+		}
+		if err != nil {
+			return views{}, fmt.Errorf("console: parse template %s: %w", name, err)
+		}
+	}
+	return parsed, nil
+}
+
+// write renders a page as a whole before the first byte of it is sent.
+func (views) write(w http.ResponseWriter, status int, page *template.Template, view any) error {
+	var body bytes.Buffer
+	if err := page.Execute(&body, view); err != nil {
+		return fmt.Errorf("render page: %w", err)
+	}
+	return write(w, status, "text/html; charset=utf-8", body.Bytes())
+}
+
+// frame is what every page has around its content.
+type frame struct {
+	Title  string
+	Base   string // ends in "/"
+	User   string // "" for an API key and for nobody
+	Search string // in the search field
+	Zone   string // that times are written in
+	Now    string // the server's, so that a wrong clock of the reader shows no wrong age
+	Plain  bool   // a reader who may not load the assets
+	CSS    string
+	JS     string
+	Icon   string
+}
+
+func (h *handler) frame(r *http.Request, c clock, title string) frame {
+	base := h.basePath(r)
+	return frame{
+		Title: title, Base: base, User: callerOf(r.Context()).user, Zone: c.zone.String(), Now: c.moment(c.now, "").ISO,
+		CSS: base + "assets/" + h.assets.CSS, JS: base + "assets/" + h.assets.JS, Icon: base + "assets/" + h.assets.Icon,
+	}
+}
