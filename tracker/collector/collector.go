@@ -1,0 +1,145 @@
+// Package collector is the HTTP endpoint that SDK calls reach: it judges
+// requests from the cheapest check to the dearest, decodes them strictly,
+// takes out of addresses what must not be stored, hands the calls to the
+// tracker and writes answers and cookies. The wire protocol is in
+// docs/protocol.md, what operators need to know in docs/collector.md.
+//
+// Keys, tokens, cookies and addresses stand in no log line, error or metric.
+package collector
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker"
+)
+
+// DefaultCookieMaxAge is how long a visitor lives without activity.
+const DefaultCookieMaxAge = 45 * 24 * time.Hour
+
+// Tracker carries out the calls of a request; tracker.Service does. An error
+// for which tracker.Unavailable holds is answered with 503, any other with
+// 500, and neither settles a call.
+type Tracker interface {
+	Batch(ctx context.Context, req *tracker.Request) (*tracker.Response, error)
+}
+
+// Config is what a Handler works by. Tracker and Site are required.
+type Config struct {
+	Tracker Tracker
+	Account tracker.Account // 0 is tracker.DefaultAccount
+	// Keys are the API keys. With none the key "auto" works, for calls of the
+	// site's own origin only (B28).
+	Keys *tracker.Keys
+	// SessionCookies names the site's own Live Chat session cookies. They are
+	// only read, never set.
+	SessionCookies []string
+	// Origins are further origins whose pages may call, as scheme://host[:port].
+	Origins []string
+	// RedactQuery names further parameters whose values are not stored (B32).
+	RedactQuery []string
+	// Site says where the request arrived as the browser sees it. Only headers
+	// of trusted proxies may have been used for it (B37).
+	Site func(*http.Request) Site
+	// ClientIP returns the caller's address, with or without a port, likewise.
+	// The default is the peer of the connection. What is no address is not
+	// rate limited by address.
+	ClientIP     func(*http.Request) string
+	CookieMaxAge time.Duration // of the device's cookie; 0 is DefaultCookieMaxAge
+	Limits       Limits
+	Now          func() time.Time
+	NewID        func() string // ids of requests
+	Logger       *slog.Logger
+	// Observe is told what became of every request and call; nil is nobody. It
+	// is called in the request's goroutine.
+	Observe func(Observation)
+}
+
+// Site is where a request arrived, as the browser sees it.
+type Site struct {
+	Scheme string // "http" or "https"
+	Host   string // with its port where that is not the scheme's own
+	Base   string // public path of the endpoints, "/_people" or "/shop/_people" (B39)
+}
+
+// Handler answers POST {base}/v1/batch; requests come to it already routed.
+type Handler struct {
+	tracker        Tracker
+	account        tracker.Account
+	keys           *tracker.Keys
+	sessionCookies []string
+	origins        map[string]bool
+	allow          string // the Allow header
+	redact         *redactor
+	site           func(*http.Request) Site
+	clientIP       func(*http.Request) string
+	cookieMaxAge   time.Duration
+	limits         *limiter
+	agents         *agents
+	now            func() time.Time
+	newID          func() string
+	log            *slog.Logger
+	observe        func(Observation)
+}
+
+// New returns a Handler, or says what is wrong with cfg.
+func New(cfg Config) (*Handler, error) {
+	if cfg.Tracker == nil || cfg.Site == nil {
+		return nil, errors.New("collector: Tracker and Site are required")
+	}
+	h := &Handler{
+		tracker: cfg.Tracker, account: cfg.Account, keys: cfg.Keys, sessionCookies: slices.Clone(cfg.SessionCookies),
+		origins: make(map[string]bool, len(cfg.Origins)), allow: http.MethodPost, site: cfg.Site, clientIP: cfg.ClientIP,
+		cookieMaxAge: cfg.CookieMaxAge, agents: newAgents(), now: cfg.Now, newID: cfg.NewID, log: cfg.Logger, observe: cfg.Observe,
+	}
+	h.setDefaults()
+	if h.cookieMaxAge < time.Second {
+		return nil, fmt.Errorf("collector: cookie lifetime %s is under a second", h.cookieMaxAge)
+	}
+	for _, raw := range cfg.Origins {
+		origin, err := parseOrigin(raw)
+		if err != nil {
+			return nil, fmt.Errorf("collector: %w", err)
+		}
+		h.origins[origin] = true
+		h.allow = "OPTIONS, POST"
+	}
+	err := checkSessionCookies(cfg.SessionCookies)
+	if err == nil {
+		h.redact, err = newRedactor(cfg.RedactQuery)
+	}
+	if err == nil {
+		h.limits, err = newLimiter(cfg.Limits)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("collector: %w", err)
+	}
+	return h, nil
+}
+
+func (h *Handler) setDefaults() {
+	if h.account == 0 {
+		h.account = tracker.DefaultAccount
+	}
+	if h.clientIP == nil {
+		h.clientIP = func(r *http.Request) string { return r.RemoteAddr }
+	}
+	if h.cookieMaxAge == 0 {
+		h.cookieMaxAge = DefaultCookieMaxAge
+	}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	if h.newID == nil {
+		h.newID = rand.Text
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+}

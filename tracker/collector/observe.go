@@ -1,0 +1,53 @@
+package collector
+
+import (
+	"strconv"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker"
+)
+
+// What may become of a request as a whole.
+const (
+	ResultOK          = "ok" // carried out; each call has its own result
+	ResultPreflight   = "preflight"
+	ResultMethod      = "method"         // 405
+	ResultMediaType   = "media_type"     // 415
+	ResultTooLarge    = "too_large"      // 413
+	ResultOrigin      = "foreign_origin" // 403
+	ResultRateLimited = "rate_limited"   // 429
+	ResultMalformed   = "malformed"      // 400
+	ResultUnknownKey  = "unknown_key"    // 401
+	ResultKeyScope    = "key_scope"      // 403
+	ResultUnavailable = "unavailable"    // 503
+	ResultFailed      = "failed"         // 500
+)
+
+// Observation is the outcome of a request or of one of its calls. All its
+// values are from fixed sets and so fit for labels of a metric.
+type Observation struct {
+	// Method is the call's (tracker.MethodInit and so on), "" for the request
+	// as a whole.
+	Method string
+	// Result is one of the Result constants for a request, for a call "ok" or
+	// the code of its error in decimal.
+	Result string
+}
+
+func (h *Handler) observeRequest(result string) {
+	if h.observe != nil {
+		h.observe(Observation{Result: result})
+	}
+}
+
+func (h *Handler) observeCalls(req *tracker.Request, res *tracker.Response) {
+	if h.observe == nil {
+		return
+	}
+	for i, call := range req.Calls {
+		result := ResultOK
+		if err := res.Results[i].Err; err != nil {
+			result = strconv.Itoa(err.Code)
+		}
+		h.observe(Observation{Method: call.Method, Result: result})
+	}
+}
