@@ -4,7 +4,11 @@
 // concurrent use.
 package schema
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+)
 
 // Type is the type of an event property or a custom attribute, in the word
 // the Caddyfile uses for it.
@@ -12,7 +16,8 @@ type Type string
 
 // The types. Event properties are of type string, boolean, datetime, numeric,
 // decimal or list; custom attributes of type string, decimal, integer,
-// boolean, date, datetime or list.
+// boolean, date, datetime or list. The items of a list have the same types but
+// list.
 const (
 	TypeString   Type = "string"
 	TypeBoolean  Type = "boolean"
@@ -32,6 +37,13 @@ const (
 	EventSessionEnded   = "sessionEnded"
 	EventPersonMerged   = "personMerged"
 )
+
+var standardTitles = map[string]string{
+	EventPageView:       "Page view",
+	EventSessionStarted: "Session started",
+	EventSessionEnded:   "Session ended",
+	EventPersonMerged:   "Person merged",
+}
 
 // Field is one property of an event or of a list item.
 type Field struct {
@@ -69,66 +81,89 @@ type Warning struct {
 	Message string
 }
 
-// PersonUpdate is a checked updatePerson call (B23). What is absent is kept.
-type PersonUpdate struct {
-	// Set holds new values of scalar properties under the specification's
-	// names, each a canonical JSON string.
-	Set map[string]json.RawMessage
-	// Clear names scalar properties given as null or as an empty string.
-	Clear []string
-
-	Tags      []string // to append, without duplicates
-	ClearTags bool
-
-	Emails      []string // to append, trimmed, without duplicates by EmailKey
-	Phones      []string // to append, digits, without duplicates
-	ClearEmails bool
-	ClearPhones bool
-
-	// Attributes holds new values of custom attributes, canonical JSON by the
-	// name they were defined under.
-	Attributes      map[string]json.RawMessage
-	ClearAttributes []string // by the name they were defined under
-}
+// The codes of warnings.
+const (
+	WarnIgnoredProperty    = "ignored_property"    // the property is none that a page may update
+	WarnUndefinedAttribute = "undefined_attribute" // the custom attribute is not defined
+)
 
 // Schema holds the definitions of one account.
 type Schema struct {
-	opts Options
+	strict     bool
+	events     map[string]event
+	attributes map[string]attribute // by foldName of their name
+	defined    []string             // names of the attributes in the order of definition
 }
 
-// New checks the definitions against the platform's limits. The error names
-// the first definition, attribute or field at fault.
-func New(defs []Definition, attrs []Attribute, opts Options) (*Schema, error) {
-	return &Schema{opts: opts}, nil
+// event is a Definition ready for lookups.
+type event struct {
+	title      string
+	properties *objectRule
+}
+
+// attribute is an Attribute ready for lookups.
+type attribute struct {
+	Attribute
+	items *objectRule // of a list
 }
 
 // Title is the display name of an event, the id itself when it is not defined.
-func (s *Schema) Title(definitionID string) string { return definitionID }
-
-// Attribute finds a custom attribute by its name in any case.
-func (s *Schema) Attribute(name string) (Attribute, bool) { return Attribute{}, false }
-
-// CheckEvent judges a track call (B22) and returns its properties as a compact
-// JSON object in the order given, nil when they were omitted. The error's text
-// is the reason for the SDK's message and names the first property at fault.
-func (s *Schema) CheckEvent(eventID string, properties json.RawMessage) (canonical []byte, err error) {
-	return nil, nil
+func (s *Schema) Title(definitionID string) string {
+	if title, ok := standardTitles[definitionID]; ok {
+		return title
+	}
+	if def, ok := s.events[definitionID]; ok {
+		return def.title
+	}
+	return definitionID
 }
 
-// ParsePerson judges an updatePerson call (B23). The error's text is the
-// reason for the SDK's message and names the first property at fault.
-func (s *Schema) ParsePerson(dto json.RawMessage) (*PersonUpdate, []Warning, error) {
-	return &PersonUpdate{}, nil, nil
+// Attribute finds a custom attribute by its name in any case. The result's
+// Name is the one to store values under.
+func (s *Schema) Attribute(name string) (Attribute, bool) {
+	attr, ok := s.attributes[foldName(name)]
+	return attr.Attribute, ok
 }
 
 // CheckListItem judges an appendToList call (B24) and returns the item as a
-// compact JSON object in the order given.
-func (s *Schema) CheckListItem(attribute string, value json.RawMessage) (canonical []byte, err error) {
-	return nil, nil
+// compact JSON object in the order given. The attribute's name is taken in any
+// case; Attribute tells the one to store under. The error's text is the reason
+// for the SDK's message and names the first property at fault.
+func (s *Schema) CheckListItem(attributeName string, value json.RawMessage) (canonical []byte, err error) {
+	attr, ok := s.attributes[foldName(attributeName)]
+	if !ok {
+		return nil, reasonf("custom attribute %s is not defined", quoted(attributeName))
+	}
+	if attr.Type != TypeList {
+		return nil, reasonf("custom attribute %s is of type %s, not list", quoted(attr.Name), attr.Type)
+	}
+	if len(value) == 0 {
+		return nil, errors.New("the item is missing")
+	}
+	if len(value) > maxPersonBytes {
+		return nil, errItemTooLarge
+	}
+	dec := newDecoder(value)
+	canonical, err = appendObject(make([]byte, 0, len(value)), dec, attr.items)
+	if err == nil {
+		err = atEnd(dec)
+	}
+	if err != nil {
+		return nil, rooted(err, "the item")
+	}
+	// The platform measures a list by its JSON text; so do we each item.
+	if longerThan(canonical, maxAttributeChars) {
+		return nil, errItemTooLarge
+	}
+	return canonical, nil
 }
 
-// EmailKey is the form in which e-mail addresses are compared and indexed.
-func EmailKey(address string) string { return address }
-
-// PhoneKey is the form in which phone numbers are compared and indexed: their digits.
-func PhoneKey(number string) string { return number }
+func standardEvent(id string) bool {
+	// In any case: an event shown as "PageView" beside the real page view would mislead.
+	for standard := range standardTitles {
+		if strings.EqualFold(id, standard) {
+			return true
+		}
+	}
+	return false
+}
