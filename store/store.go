@@ -9,6 +9,9 @@
 //   - The function given to View or Update is pure and repeatable. It may run
 //     several times, so ids, times and random numbers are made before it, and
 //     nothing outside is changed by it except variables it sets from scratch.
+//     It may run on another goroutine than its caller's, and it never calls
+//     Update itself. A panic in it comes back as a panic of Update with a
+//     *Panic as its value; its writes are dropped and the store goes on.
 //   - An error from a Tx method is passed on by the function (wrapped with %w
 //     or bare), never swallowed: engines that fetch reads in rounds use such an
 //     error to ask for another run.
@@ -17,6 +20,8 @@
 //     protection from phantoms: no invariant may rest on a range. Every
 //     aggregate has a guard key that each operation on it reads and writes.
 //   - An empty value is the same as an absent key.
+//   - Keys have at least one byte; those that start with a zero byte belong to
+//     the engine and are refused (ErrInvalid).
 package store
 
 import (
@@ -28,8 +33,8 @@ import (
 // one works on all (the tightest is Badger's transaction size with a small
 // memtable).
 const (
-	MaxWrites     = 1000      // puts, deletes and locks in one Update
-	MaxWriteBytes = 1 << 20   // keys and values together in one Update
+	MaxWrites     = 1000      // distinct keys put, deleted and locked in one Update
+	MaxWriteBytes = 1 << 20   // their keys and values together
 	MaxKeyBytes   = 1000      // one key
 	MaxValueBytes = 64 * 1000 // one value
 	MaxScan       = 1000      // entries one Scan returns at most
@@ -39,12 +44,19 @@ var (
 	// ErrTooLarge is returned when an Update, a key or a value is over a limit.
 	// Nothing was written; the same call fails again.
 	ErrTooLarge = errors.New("store: transaction, key or value over the limit")
+	// ErrInvalid is returned for a key that is empty or the engine's own, and
+	// for a scan limit below 1.
+	ErrInvalid = errors.New("store: invalid key or range")
 	// ErrClosed is returned by every call after Close.
 	ErrClosed = errors.New("store: closed")
 	// ErrUnavailable is returned while the store cannot answer (disk almost
 	// full, database unreachable, queue full). Nothing was written unless the
-	// error also says that the commit is unknown; the call may be repeated.
+	// error is also ErrUnknown; the call may be repeated.
 	ErrUnavailable = errors.New("store: unavailable")
+	// ErrUnknown is returned, always together with ErrUnavailable, when a commit
+	// was sent and its outcome was not learnt. The call may be repeated, because
+	// every operation is idempotent by its ids.
+	ErrUnknown = errors.New("outcome of the commit unknown")
 	// ErrLocked is returned by Open when another process holds the directory.
 	// The message names the path.
 	ErrLocked = errors.New("store: locked by another process")
@@ -60,7 +72,8 @@ type Entry struct {
 }
 
 // Range is what Scan reads: keys in [From, To), ascending, or descending when
-// Reverse is set. Limit is between 1 and MaxScan.
+// Reverse is set. A nil From starts at the first key, a nil To ends after the
+// last. Limit is between 1 and MaxScan.
 type Range struct {
 	From, To []byte
 	Reverse  bool

@@ -1,0 +1,123 @@
+// Package badger keeps a store in Badger, embedded in the process. What is
+// durable, which files there are and what happens when the disk is full stands
+// in docs/storage.md.
+package badger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// ErrBehind is returned by Open when the log ends before the last commit that
+// was acknowledged: a flipped bit or a lost file took commits away. Nothing was
+// changed. Restore a backup, or open with AcceptLoss.
+var ErrBehind = errors.New("badger: acknowledged commits are missing")
+
+// Store is a store in a directory.
+type Store struct {
+	*store.Group
+	engine *bdb
+}
+
+// Open opens the store in dir, which is made if it does not exist. Another
+// process that holds it makes it fail with store.ErrLocked, an almost full disk
+// with store.ErrUnavailable, lost commits with ErrBehind.
+func Open(dir string, opts Options) (*Store, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("badger: %w", err)
+	}
+	b := &bdb{dir: dir, opts: opts, log: opts.Logger, stop: make(chan struct{})}
+	if err := b.open(); err != nil {
+		return nil, err
+	}
+	group := store.NewGroup(b, store.GroupOptions{Queue: opts.Queue, Batch: opts.Batch, Now: opts.Now})
+	return &Store{Group: group, engine: b}, nil
+}
+
+// bdb is the engine below the Group.
+type bdb struct {
+	dir  string
+	opts Options
+	log  *slog.Logger
+	db   *engine.DB
+
+	committed atomic.Uint64 // number of the last commit that was synced
+	side      *sideFile
+	disk      *watchdog
+
+	stop chan struct{} // closed by Close
+	jobs sync.WaitGroup
+}
+
+func (b *bdb) open() (err error) {
+	b.disk = newWatchdog(b.dir, b.opts)
+	if err := b.disk.open(); err != nil {
+		return err
+	}
+	b.db, err = engine.Open(b.opts.engineOptions(b.dir))
+	if err != nil {
+		return openError(b.dir, err)
+	}
+	defer func() {
+		if err != nil {
+			b.db.Close()
+		}
+	}()
+	if err = b.checkCommits(); err != nil {
+		return err
+	}
+	b.disk.keepBallast() // after the lock on the directory is ours
+	b.start()
+	return nil
+}
+
+// openError names the directory where it is held by another process. Badger
+// tells that by its text only.
+func openError(dir string, err error) error {
+	if strings.Contains(err.Error(), "Cannot acquire directory lock") {
+		return fmt.Errorf("%w: %s", store.ErrLocked, dir)
+	}
+	return fmt.Errorf("badger: open %s: %w", dir, err)
+}
+
+// Limits implements store.Engine.
+func (b *bdb) Limits() store.CommitLimits { return b.opts.commitLimits() }
+
+// Snapshot implements store.Engine.
+func (b *bdb) Snapshot(context.Context) (store.Snapshot, error) {
+	return &snapshot{txn: b.db.NewTransaction(false)}, nil
+}
+
+// Begin implements store.Engine.
+func (b *bdb) Begin() (store.Batch, error) {
+	if err := b.disk.err(); err != nil {
+		return nil, err
+	}
+	return &batch{snapshot: snapshot{txn: b.db.NewTransaction(false)}, b: b}, nil
+}
+
+// Close implements store.Engine.
+func (b *bdb) Close() error {
+	close(b.stop)
+	b.jobs.Wait()
+	if b.disk.full.Load() {
+		b.disk.dropBallast() // closing writes tables
+	}
+	err := b.db.Close()
+	// The log now ends where it was acknowledged to end.
+	return errors.Join(err, b.side.write(b.committed.Load()), b.side.close())
+}

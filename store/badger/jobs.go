@@ -1,0 +1,75 @@
+package badger
+
+import (
+	"runtime/debug"
+	"time"
+)
+
+const (
+	idleTicks   = 10    // ticks without a commit after which memory is handed back
+	burstWrites = 5_000 // commits before that make it worth a collection
+)
+
+// start starts what runs beside the writer.
+func (b *bdb) start() {
+	b.jobs.Add(2)
+	go func() {
+		defer b.jobs.Done()
+		b.everyTick()
+	}()
+	go func() {
+		defer b.jobs.Done()
+		b.every(b.opts.GCInterval, b.collect)
+	}()
+}
+
+func (b *bdb) every(interval time.Duration, job func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-b.stop:
+			return
+		case <-ticker.C:
+			job()
+		}
+	}
+}
+
+// everyTick watches the disk, notes the last commit and hands memory back.
+func (b *bdb) everyTick() {
+	memory := releaser{release: debug.FreeOSMemory}
+	failed := false
+	b.every(b.opts.tick, func() {
+		b.disk.check()
+		last := b.committed.Load()
+		err := b.side.write(last)
+		if err != nil && !failed {
+			b.log.Warn("last commit not noted", "error", err)
+		}
+		failed = err != nil
+		memory.tick(last)
+	})
+}
+
+// releaser hands memory back to the system once a burst of writes is over:
+// Badger's table builders keep their buffers for the next one, hundreds of
+// megabytes after minutes of load.
+type releaser struct {
+	release  func()
+	base     uint64 // commits at the last release
+	previous uint64
+	idle     int
+}
+
+func (r *releaser) tick(commits uint64) {
+	if commits != r.previous {
+		r.previous, r.idle = commits, 0
+		return
+	}
+	r.idle++
+	if r.idle == idleTicks && commits-r.base >= burstWrites {
+		r.base = commits
+		r.release()
+	}
+}

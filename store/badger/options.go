@@ -1,0 +1,131 @@
+package badger
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	engine "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// Sizes of the defaults. Badger's own are made for machines that do nothing
+// else: hundreds of megabytes of memory before the first byte is stored.
+const (
+	minMemTable   = 8 << 20 // a transaction takes 15 %: below, store.MaxWriteBytes would not fit
+	minFree       = 256 << 20
+	valueLogSize  = 16 << 20
+	valueInTables = 1 << 20 // above any value, so that none goes to the value log
+)
+
+// Options configure Open. The zero value is what a site should run with.
+type Options struct {
+	// Logger gets what the store and Badger have to say. Default: nothing is logged.
+	Logger *slog.Logger
+	// MemTableBytes is the size of a table in memory, of which there are two.
+	// Default and minimum 8 MiB; 16 MiB gives some more throughput.
+	MemTableBytes int64
+	// IndexCacheBytes bounds the cache of table indexes. Default 8 MiB, which
+	// serves about two million events; 64 MiB from there on.
+	IndexCacheBytes int64
+	// BlockCacheBytes bounds the cache of table blocks. Default 8 MiB.
+	BlockCacheBytes int64
+	// Uncompressed stores blocks as they are: somewhat faster and with half the
+	// memory while writing, on two to three times the disk space.
+	Uncompressed bool
+	// BallastBytes is the size of a file that is deleted when the disk runs
+	// full, so that the engine can finish what it is doing. Default 64 MiB,
+	// none when negative.
+	BallastBytes int64
+	// MinFreeBytes is the free disk space below which updates are refused.
+	// Default 256 MiB, or ten tables in memory if that is more.
+	MinFreeBytes int64
+	// GCInterval is the time between two collections of the value log. Default
+	// 10 minutes.
+	GCInterval time.Duration
+	// AcceptLoss opens a store whose log ends before the last commit that was
+	// acknowledged: what is missing was lost, for instance to a flipped bit.
+	AcceptLoss bool
+	// Queue and Batch bound how many updates wait and share a commit; see
+	// store.GroupOptions.
+	Queue, Batch int
+
+	// DiskFree tells the free bytes of the file system that holds a directory.
+	// Default: the system's answer. Tests replace it.
+	DiskFree func(dir string) (uint64, error)
+	// Now is the clock of the metrics. Default time.Now.
+	Now func() time.Time
+	// tick is the interval of the watchdog, replaced by tests.
+	tick time.Duration
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = minMemTable
+	}
+	if o.MemTableBytes < minMemTable {
+		return o, fmt.Errorf("badger: a table in memory of %d bytes is too small for a transaction, at least %d", o.MemTableBytes, minMemTable)
+	}
+	setDefault(&o.IndexCacheBytes, 8<<20)
+	setDefault(&o.BlockCacheBytes, 8<<20)
+	setDefault(&o.BallastBytes, 64<<20)
+	setDefault(&o.MinFreeBytes, max(minFree, 10*o.MemTableBytes))
+	setDefault(&o.GCInterval, 10*time.Minute)
+	setDefault(&o.tick, time.Second)
+	if o.DiskFree == nil {
+		o.DiskFree = diskFree
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o, nil
+}
+
+func setDefault[T int64 | time.Duration](value *T, fallback T) {
+	if *value == 0 {
+		*value = fallback
+	}
+}
+
+// engineOptions are Badger's. What each is for, and what was measured with it,
+// stands in docs/storage.md.
+func (o Options) engineOptions(dir string) engine.Options {
+	compression := options.Snappy
+	if o.Uncompressed {
+		compression = options.None
+	}
+	return engine.DefaultOptions(dir).
+		WithLogger(logger{o.Logger}).
+		WithSyncWrites(true).
+		// The one writer of store.Group is the only one: there is nobody to
+		// conflict with, and the directory lock keeps other processes out.
+		WithDetectConflicts(false).
+		WithChecksumVerificationMode(options.OnBlockRead).
+		WithCompactL0OnClose(true).
+		WithMemTableSize(o.MemTableBytes).
+		WithNumMemtables(2).
+		WithBaseTableSize(1 << 20).
+		WithBlockCacheSize(o.BlockCacheBytes).
+		WithIndexCacheSize(o.IndexCacheBytes).
+		WithNumCompactors(2).
+		WithValueLogFileSize(valueLogSize).
+		WithValueThreshold(valueInTables).
+		WithMetricsEnabled(false).
+		WithNumVersionsToKeep(1).
+		WithCompression(compression)
+}
+
+// commitLimits leave room for what Badger adds to each write and for the commit
+// number. A commit is at most 15 % of a table in memory.
+func (o Options) commitLimits() store.CommitLimits {
+	const (
+		writes   = 4000
+		perWrite = 24 // version, meta and Badger's own margin
+	)
+	return store.CommitLimits{Writes: writes, Bytes: int(o.MemTableBytes*15/100) - (writes+2)*perWrite}
+}

@@ -1,0 +1,123 @@
+package badger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// snapshot reads one state of the database.
+type snapshot struct{ txn *engine.Txn }
+
+func (s *snapshot) Discard() { s.txn.Discard() }
+
+func (s *snapshot) Get(key []byte) ([]byte, error) {
+	item, err := s.txn.Get(key)
+	if errors.Is(err, engine.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, readError(err)
+	}
+	value, err := item.ValueCopy(nil)
+	if err != nil {
+		return nil, readError(err)
+	}
+	return value, nil
+}
+
+func (s *snapshot) Scan(r store.Range) ([]store.Entry, error) {
+	// Values are in the tables beside their keys: fetching them ahead only
+	// costs goroutines and copies. The prefix lets Badger skip tables.
+	it := s.txn.NewIterator(engine.IteratorOptions{Reverse: r.Reverse, Prefix: commonPrefix(r)})
+	defer it.Close()
+	var out []store.Entry
+	for seek(it, r); it.Valid() && len(out) < r.Limit; it.Next() {
+		item := it.Item()
+		key := item.Key()
+		if r.Reverse && bytes.Compare(key, r.From) < 0 || !r.Reverse && r.To != nil && bytes.Compare(key, r.To) >= 0 {
+			break
+		}
+		entry := store.Entry{Key: bytes.Clone(key)}
+		if !r.KeysOnly {
+			value, err := item.ValueCopy(nil)
+			if err != nil {
+				return nil, readError(err)
+			}
+			entry.Value = value
+		}
+		out = append(out, entry)
+	}
+	return out, nil
+}
+
+// seek puts it on the first key of r in its order. Badger's reverse seek stops
+// at the key itself, which is outside of r.
+func seek(it *engine.Iterator, r store.Range) {
+	switch {
+	case !r.Reverse:
+		it.Seek(r.From)
+	case r.To == nil:
+		it.Rewind()
+	default:
+		it.Seek(r.To)
+		if it.Valid() && bytes.Equal(it.Item().Key(), r.To) {
+			it.Next()
+		}
+	}
+}
+
+func commonPrefix(r store.Range) []byte {
+	n := 0
+	for n < len(r.From) && n < len(r.To) && r.From[n] == r.To[n] {
+		n++
+	}
+	return r.From[:n]
+}
+
+func readError(err error) error { return fmt.Errorf("badger: read: %w", err) }
+
+// batch is the snapshot and the commit of a batch of updates.
+type batch struct {
+	snapshot
+	b *bdb
+}
+
+// Commit implements store.Batch. Locks are not written: the one writer runs the
+// updates one after the other, so nothing changes between a read and the commit.
+func (c *batch) Commit(writes []store.Write) error {
+	txn := c.b.db.NewTransaction(true)
+	defer txn.Discard()
+	number := c.b.committed.Load() + 1
+	if err := fill(txn, writes, number); err != nil {
+		return err
+	}
+	if err := txn.Commit(); err != nil {
+		return fmt.Errorf("%w, %w: %w", store.ErrUnavailable, store.ErrUnknown, err)
+	}
+	c.b.committed.Store(number)
+	return nil
+}
+
+func fill(txn *engine.Txn, writes []store.Write, number uint64) error {
+	err := txn.Set(commitKey, encodeNumber(number))
+	for i := 0; i < len(writes) && err == nil; i++ {
+		switch w := writes[i]; w.Op {
+		case store.OpPut:
+			err = txn.Set(w.Key, w.Value)
+		case store.OpDelete:
+			err = txn.Delete(w.Key)
+		}
+	}
+	if errors.Is(err, engine.ErrTxnTooBig) {
+		return store.ErrTooLarge
+	}
+	if err != nil {
+		return fmt.Errorf("badger: write: %w", err)
+	}
+	return nil
+}

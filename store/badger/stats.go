@@ -1,0 +1,27 @@
+package badger
+
+import "github.com/livechat-people/caddy-people-tracking/store"
+
+// Stats are the figures of a Store.
+type Stats struct {
+	store.Stats
+	Commit     uint64 // number of the last commit
+	TableBytes int64  // sorted tables on disk; the logs beside them take 50 MB at most
+	DiskFree   uint64 // bytes, as of the last check
+	DiskFull   bool   // updates are refused
+}
+
+// Stats returns the figures since Open.
+func (s *Store) Stats() Stats {
+	b := s.engine
+	stats := Stats{
+		Stats:    s.Group.Stats(),
+		Commit:   b.committed.Load(),
+		DiskFree: b.disk.free.Load(),
+		DiskFull: b.disk.full.Load(),
+	}
+	for _, level := range b.db.Levels() {
+		stats.TableBytes += level.Size
+	}
+	return stats
+}

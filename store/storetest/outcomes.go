@@ -1,0 +1,190 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+var outcomes = map[string]func(*testing.T, store.Store){
+	"fail/an error of fn drops its own writes only": func(t *testing.T, s store.Store) {
+		odd := errors.New("odd")
+		race(t, func(i int) error {
+			err := s.Update(context.Background(), func(tx store.Tx) error {
+				if err := tx.Put(key(i), value(i)); err != nil {
+					return err
+				}
+				if i%2 == 1 {
+					return odd
+				}
+				return nil
+			})
+			if i%2 == 1 {
+				assert.Same(t, odd, err)
+				return nil
+			}
+			return err
+		})
+		for i := range racers {
+			if i%2 == 1 {
+				assert.Nil(t, get(t, s, key(i)))
+			} else {
+				assert.Equal(t, value(i), get(t, s, key(i)))
+			}
+		}
+	},
+	"fail/an error of a view is returned as it is": func(t *testing.T, s store.Store) {
+		own := errors.New("own")
+		assert.Same(t, own, s.View(context.Background(), func(store.Reader) error { return own }))
+	},
+	"fail/a panic in fn comes back and harms nobody": func(t *testing.T, s store.Store) {
+		race(t, func(i int) error {
+			if i%3 > 0 {
+				return s.Update(context.Background(), func(tx store.Tx) error { return tx.Put(key(i), value(i)) })
+			}
+			defer func() {
+				caught, ok := recover().(*store.Panic)
+				if assert.True(t, ok, "no panic") {
+					assert.Equal(t, i, caught.Value)
+				}
+			}()
+			return s.Update(context.Background(), func(tx store.Tx) error {
+				assert.NoError(t, tx.Put(key(i), value(i)))
+				panic(i)
+			})
+		})
+		assert.Len(t, scan(t, s, store.Range{Limit: 100}), racers-racers/3)
+	},
+	"fail/a goroutine ended by fn ends the caller's": func(t *testing.T, s store.Store) {
+		var wg sync.WaitGroup
+		for i := range racers {
+			wg.Go(func() {
+				err := s.Update(context.Background(), func(tx store.Tx) error {
+					if i%5 == 0 {
+						runtime.Goexit()
+					}
+					return tx.Put(key(i), value(i))
+				})
+				assert.NoError(t, err)
+				assert.NotZero(t, i%5, "the goroutine went on")
+			})
+		}
+		wg.Wait()
+		assert.Len(t, scan(t, s, store.Range{Limit: 100}), racers-5)
+	},
+	"fail/a context that ended before": func(t *testing.T, s store.Store) {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		assert.ErrorIs(t, s.Update(ctx, func(tx store.Tx) error { return tx.Put(key(1), value(1)) }), context.Canceled)
+		assert.ErrorIs(t, s.View(ctx, func(store.Reader) error { return nil }), context.Canceled)
+		assert.Nil(t, get(t, s, key(1)))
+	},
+	// While the writer is held by one update, those that wait can be given up.
+	"fail/a context that ends while waiting": func(t *testing.T, s store.Store) {
+		held, release := hold(s)
+		<-held
+		ctx, cancel := context.WithCancel(context.Background())
+		outcome := make(chan error)
+		go func() {
+			outcome <- s.Update(ctx, func(tx store.Tx) error { return tx.Put(key(1), value(1)) })
+		}()
+		cancel()
+		assert.ErrorIs(t, <-outcome, context.Canceled)
+		require.NoError(t, release())
+		put(t, s, key(2), value(2))
+		assert.Nil(t, get(t, s, key(1)))
+	},
+	"ok/a context that ends once taken up changes nothing": func(t *testing.T, s store.Store) {
+		ctx, cancel := context.WithCancel(context.Background())
+		require.NoError(t, s.Update(ctx, func(tx store.Tx) error {
+			cancel()
+			return tx.Put(key(1), value(1))
+		}))
+		assert.Equal(t, value(1), get(t, s, key(1)))
+	},
+	"fail/a transaction used after its end": func(t *testing.T, s store.Store) {
+		var kept store.Tx
+		update(t, s, func(tx store.Tx) error { kept = tx; return nil })
+		_, err := kept.Get(key(1))
+		assert.Error(t, err)
+		assert.Error(t, kept.Put(key(1), value(1)))
+		put(t, s, key(2), value(2))
+		assert.Nil(t, get(t, s, key(1)))
+	},
+}
+
+// hold starts an update that keeps the writer until release is called, which
+// returns its outcome.
+func hold(s store.Store) (held chan struct{}, release func() error) {
+	held = make(chan struct{})
+	free, outcome := make(chan struct{}), make(chan error, 1)
+	var once sync.Once
+	go func() {
+		outcome <- s.Update(context.Background(), func(tx store.Tx) error {
+			once.Do(func() { close(held) })
+			<-free
+			return tx.Put([]byte("held"), value(0))
+		})
+	}()
+	return held, func() error {
+		close(free)
+		return <-outcome
+	}
+}
+
+var closing = map[string]func(*testing.T, store.Store){
+	"fail/everything after close": func(t *testing.T, s store.Store) {
+		put(t, s, key(1), value(1))
+		require.NoError(t, s.Close())
+		assert.ErrorIs(t, s.Update(context.Background(), func(store.Tx) error { return nil }), store.ErrClosed)
+		assert.ErrorIs(t, s.View(context.Background(), func(store.Reader) error { return nil }), store.ErrClosed)
+		assert.NoError(t, s.Close())
+	},
+	"ok/close waits for what was accepted": func(t *testing.T, s store.Store) {
+		held, release := hold(s)
+		<-held
+		var wg sync.WaitGroup
+		outcomes := make([]error, racers)
+		for i := range racers {
+			wg.Go(func() {
+				outcomes[i] = s.Update(context.Background(), func(tx store.Tx) error { return tx.Put(key(i), value(i)) })
+			})
+		}
+		closed := make(chan error)
+		go func() { closed <- s.Close() }()
+		require.NoError(t, release())
+		require.NoError(t, <-closed)
+		wg.Wait()
+		for _, err := range outcomes {
+			if err != nil {
+				assert.ErrorIs(t, err, store.ErrClosed)
+			}
+		}
+	},
+	"ok/close waits for views": func(t *testing.T, s store.Store) {
+		put(t, s, key(1), value(1))
+		closed := make(chan error, 1)
+		require.NoError(t, s.View(context.Background(), func(r store.Reader) error {
+			go func() { closed <- s.Close() }()
+			for s.Update(context.Background(), func(store.Tx) error { return nil }) == nil {
+				runtime.Gosched() // until the store is closing
+			}
+			select {
+			case err := <-closed:
+				t.Errorf("closed under a view: %v", err)
+			default:
+			}
+			got, err := r.Get(key(1))
+			assert.Equal(t, value(1), got)
+			return err
+		}))
+		require.NoError(t, <-closed)
+	},
+}
