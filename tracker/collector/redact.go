@@ -154,7 +154,7 @@ func (r *redactor) param(b *strings.Builder, pair string) {
 // "/reset?token", from the fragment of a single-page application, the last
 // part counts.
 func (r *redactor) isSecret(name string) bool {
-	name = decode(name)
+	name = unescape(name)
 	if i := strings.LastIndexAny(name, "?&;#/!"); i >= 0 {
 		name = name[i+1:]
 	}
@@ -187,7 +187,7 @@ func (r *redactor) hidesSecret(value string) bool {
 		if authority, path := cutAuthority(value); len(authority)+len(path) < len(value) {
 			return true
 		}
-		decoded := decode(value)
+		decoded := unescape(value)
 		if decoded == value {
 			return false
 		}
@@ -197,8 +197,8 @@ func (r *redactor) hidesSecret(value string) bool {
 	return true
 }
 
-// decode undoes percent encoding; what is malformed stays as it is.
-func decode(s string) string {
+// unescape undoes percent encoding; what is malformed stays as it is.
+func unescape(s string) string {
 	if !strings.ContainsRune(s, '%') {
 		return s
 	}
