@@ -1,0 +1,67 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// adminAPI answers under /people_tracking/ on Caddy's admin endpoint:
+//
+//	GET /people_tracking/health/live   200 while the process answers
+//	GET /people_tracking/health/ready  200 while calls are recorded, else 503 with the reason
+//
+// It keeps no context: Caddy replaces the admin endpoint before it provisions
+// a configuration and leaves it there when that fails, so a context of its own
+// would be the one of a rejected configuration.
+type adminAPI struct{}
+
+// CaddyModule returns the Caddy module information.
+func (adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.people_tracking",
+		New: func() caddy.Module { return new(adminAPI) },
+	}
+}
+
+// Routes implements caddy.AdminRouter.
+func (adminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{
+		{Pattern: "/people_tracking/health/live", Handler: caddy.AdminHandlerFunc(serveLive)},
+		{Pattern: "/people_tracking/health/ready", Handler: caddy.AdminHandlerFunc(serveReady)},
+	}
+}
+
+type health struct {
+	Status string `json:"status"` // ok or unavailable
+	Reason string `json:"reason,omitempty"`
+}
+
+func serveLive(w http.ResponseWriter, r *http.Request) error {
+	return answerHealth(w, r, nil)
+}
+
+func serveReady(w http.ResponseWriter, r *http.Request) error {
+	configured, err := caddy.ActiveContext().AppIfConfigured(directive)
+	if err != nil {
+		return answerHealth(w, r, errors.New("people tracking is not configured"))
+	}
+	return answerHealth(w, r, configured.(*App).ready())
+}
+
+func answerHealth(w http.ResponseWriter, r *http.Request, unavailable error) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Message: "method not allowed"}
+	}
+	state, status := health{Status: "ok"}, http.StatusOK
+	if unavailable != nil {
+		state, status = health{Status: "unavailable", Reason: unavailable.Error()}, http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(state)
+}

@@ -1,0 +1,236 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/badger"
+	"github.com/livechat-people/caddy-people-tracking/tracker"
+)
+
+// App keeps people: their store, the keys that may track and read them, and
+// what is known about events, attributes and Live Chat widgets. Sites are
+// tracked by the handler people_tracking and looked at through the handler
+// people_console; both work without this app being configured, on its defaults.
+type App struct {
+	// Where people are kept. Default: Badger in the folder `people` of Caddy's
+	// data directory.
+	Store Store `json:"store,omitzero"`
+
+	// An activity session ends this long after its last activity. Default: 30m.
+	SessionTimeout caddy.Duration `json:"session_timeout,omitempty"`
+	// A visitor without activity is deleted after this time, and its cookie
+	// lives that long. Default: 45d.
+	VisitorTTL caddy.Duration `json:"visitor_ttl,omitempty"`
+	// The Live Chat session of a lead ends after this time without calls.
+	// Default: 45d.
+	ChatSessionTTL caddy.Duration `json:"chat_session_ttl,omitempty"`
+	// The Live Chat session of an authenticated user ends after this time
+	// without calls. Default: 24h.
+	AuthSessionTTL caddy.Duration `json:"auth_session_ttl,omitempty"`
+
+	// Take any well-formed event as long as none is defined. Default: false,
+	// an event has to be defined before it can be tracked.
+	LenientEvents bool `json:"lenient_events,omitempty"`
+
+	// How many calls are taken from one browser and from one network. What is
+	// more is asked to come later.
+	RateLimit RateLimit `json:"rate_limit,omitzero"`
+
+	// The keys of the account. Without one that may track, pages are tracked
+	// under the key `auto`, which is good for the site's own pages only.
+	APIKeys []APIKey `json:"api_keys,omitempty"`
+	// The Live Chat widgets whose tokens authenticate people.
+	Widgets []Widget `json:"widgets,omitempty"`
+	// The custom events that may be tracked.
+	Events []Event `json:"events,omitempty"`
+	// The custom attributes that a person may have.
+	Attributes []Attribute `json:"attributes,omitempty"`
+
+	ctx   caddy.Context
+	log   *slog.Logger
+	keys  *tracker.Keys
+	lease *lease
+
+	// service works on the lease. It is there from Validate on.
+	service *tracker.Service
+
+	sites func() sites // where this configuration's handlers are mounted
+
+	stop     context.CancelFunc
+	sweeping sync.WaitGroup
+}
+
+// CaddyModule returns the Caddy module information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  directive,
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision fills defaults and resolves placeholders.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
+	a.log = ctx.Slogger()
+	a.sites = sync.OnceValue(func() sites { return findSites(a.ctx) })
+	if err := measured.register(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
+	repl := caddy.NewReplacer()
+	if a.Store.Engine == "" {
+		a.Store.Engine = engineBadger
+	}
+	dir := filepath.Join(caddy.AppDataDir(), "people")
+	if a.Store.Directory != "" {
+		dir = repl.ReplaceKnown(a.Store.Directory, "")
+	}
+	canonical, err := canonicalDir(dir)
+	if err != nil {
+		return err
+	}
+	a.lease = &lease{
+		dir:    canonical,
+		reload: caddy.ActiveContext().Context != nil,
+		open:   openBadger,
+		log:    a.log,
+	}
+	return nil
+}
+
+const engineBadger = "badger"
+
+// Validate judges the configuration and builds the service from it, which
+// touches neither disk nor network: caddy validate passes while another
+// process runs on the same store.
+func (a *App) Validate() error {
+	if a.Store.Engine != engineBadger {
+		return fmt.Errorf("unknown store %q, allowed is %s", a.Store.Engine, engineBadger)
+	}
+	repl := caddy.NewReplacer()
+	var err error
+	if a.keys, err = a.newKeys(repl); err != nil {
+		return err
+	}
+	tokens, err := a.newVerifier(repl)
+	if err != nil {
+		return err
+	}
+	definitions, err := a.newSchema()
+	if err != nil {
+		return err
+	}
+	a.service, err = tracker.New(a.lease, tracker.Config{
+		Accounts: map[tracker.Account]tracker.AccountConfig{
+			tracker.DefaultAccount: {Schema: definitions, Tokens: tokens},
+		},
+		SessionTimeout: time.Duration(a.SessionTimeout),
+		VisitorTTL:     time.Duration(a.VisitorTTL),
+		ChatSessionTTL: time.Duration(a.ChatSessionTTL),
+		AuthSessionTTL: time.Duration(a.AuthSessionTTL),
+		Logger:         a.log,
+	})
+	return err
+}
+
+// Start opens the store and begins to end sessions and expire visitors. It
+// fails, and so refuses the configuration, when two handlers contradict each
+// other (B40), and on a reload when the store cannot be opened (B34).
+func (a *App) Start() error {
+	sites := a.sites()
+	if err := sites.contradiction(); err != nil {
+		return err
+	}
+	if _, err := a.lease.take(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	a.stop = stop
+	a.sweeping.Go(func() {
+		if err := a.service.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			a.log.Error("sessions are no longer ended", slog.Any("error", err))
+		}
+	})
+	a.announce(sites.all)
+	return nil
+}
+
+// announce says in a line each what a person can open now.
+func (a *App) announce(sites []site) {
+	for _, s := range sites {
+		switch s.handler.(type) {
+		case *Handler:
+			a.log.Info("tracking pages of " + s.url)
+		case *Console:
+			a.log.Info("console at " + s.url)
+		}
+	}
+	if key, err := a.pageKey(""); err == nil && key.Value == autoKey {
+		a.log.Info(`no api_key is configured: pages are tracked under the key "auto", and people are kept in ` + a.lease.dir)
+	}
+}
+
+// Stop ends what Start began. The store stays open for calls in flight until
+// Cleanup.
+func (a *App) Stop() error {
+	if a.stop != nil {
+		a.stop()
+	}
+	a.sweeping.Wait()
+	return nil
+}
+
+// Cleanup gives the store back. Caddy calls it for configurations that never
+// started as well, which hold nothing.
+func (a *App) Cleanup() error {
+	if a.lease == nil {
+		return nil
+	}
+	return a.lease.release()
+}
+
+// ready says why calls are not recorded at the moment, nil when they are.
+func (a *App) ready() error {
+	engine, err := a.lease.engine()
+	if err != nil {
+		return err
+	}
+	if e, ok := engine.(interface{ Stats() badger.Stats }); ok && e.Stats().DiskFull {
+		return errDiskFull
+	}
+	return nil
+}
+
+var errDiskFull = fmt.Errorf("%w: the disk is almost full", store.ErrUnavailable)
+
+// prefix is the path prefix that was stripped from r on its way to handler, ""
+// when none was (B39).
+func (a *App) prefix(handler caddyhttp.MiddlewareHandler, r *http.Request) string {
+	prefixes := a.sites().prefixes[handler]
+	if len(prefixes) == 0 {
+		return ""
+	}
+	asked := originalPath(r)
+	for _, prefix := range prefixes { // longest first
+		if rest, below := strings.CutPrefix(asked, prefix); below && isBelow(rest) {
+			return prefix
+		}
+	}
+	return ""
+}
+
+// openBadger opens the store of a directory.
+func openBadger(dir string, log *slog.Logger) (store.Store, error) {
+	return badger.Open(dir, badger.Options{Logger: log})
+}

@@ -1,0 +1,112 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/livechat-people/caddy-people-tracking/console"
+	"github.com/livechat-people/caddy-people-tracking/tracker"
+)
+
+// Console serves the people viewer and the People REST API. It lets in the
+// operator whom an authentication handler in front of it has named, basic_auth
+// for one, and programs with an API key of the scope `people:read` or
+// `people:manage`. Everybody else gets 401. Below a path it is mounted with
+// handle_path.
+type Console struct {
+	// A placeholder that names the operator, for sites that authenticate by
+	// other means, `{http.request.header.X-User}` behind forward_auth for one.
+	// Whoever configures it vouches that no client can set it. Default:
+	// `{http.auth.user.id}`, which Caddy's authentication handlers set.
+	AuthenticatedBy string `json:"authenticated_by,omitempty"`
+
+	app     *App
+	handler http.Handler
+}
+
+// defaultUser is where Caddy's authentication handlers leave the user's name.
+const defaultUser = "{http.auth.user.id}"
+
+// CaddyModule returns the Caddy module information.
+func (Console) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.people_console",
+		New: func() caddy.Module { return new(Console) },
+	}
+}
+
+// Provision connects the console with the app.
+func (c *Console) Provision(ctx caddy.Context) error {
+	app, err := ctx.App(directive)
+	if err != nil {
+		return err
+	}
+	c.app = app.(*App)
+	user := c.AuthenticatedBy
+	if user == "" {
+		user = defaultUser
+	}
+	if !isPlaceholder(user) {
+		return fmt.Errorf("authenticated_by: %q is no placeholder, and would let everybody in", user)
+	}
+	c.handler, err = console.New(console.Config{
+		People:  c.app.service,
+		Account: tracker.DefaultAccount,
+		Keys:    c.app.keys,
+		User: func(r *http.Request) string {
+			repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+			if !ok {
+				return ""
+			}
+			return repl.ReplaceAll(user, "")
+		},
+		Base:   func(r *http.Request) string { return c.app.prefix(c, r) + "/" },
+		Logger: ctx.Slogger(),
+	})
+	return err
+}
+
+// isPlaceholder tells a single placeholder from text, which would be the same
+// for everybody.
+func isPlaceholder(s string) bool {
+	return len(s) > 2 && s[0] == '{' && s[len(s)-1] == '}' && !strings.ContainsAny(s[1:len(s)-1], "{} ")
+}
+
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	c.handler.ServeHTTP(w, r)
+	return nil
+}
+
+func parseConsole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	c := new(Console)
+	return c, c.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile sets up the console:
+//
+//	people_console {
+//		authenticated_by <placeholder>
+//	}
+func (c *Console) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // people_console
+	if err := noArgs(d); err != nil {
+		return err
+	}
+	return options{
+		"authenticated_by": func(d *caddyfile.Dispenser) error {
+			if err := text(&c.AuthenticatedBy)(d); err != nil {
+				return err
+			}
+			if !isPlaceholder(c.AuthenticatedBy) {
+				return d.Errf("authenticated_by: %q is no placeholder, and would let everybody in", c.AuthenticatedBy)
+			}
+			return nil
+		},
+	}.parseBlock(d)
+}

@@ -1,0 +1,113 @@
+package caddymodule
+
+import (
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/livechat-people/caddy-people-tracking/sdk"
+)
+
+// The words that options of the handler take.
+const (
+	loadSync  = "sync"
+	loadAsync = "async"
+
+	viewsInit       = "init"
+	viewsNavigation = "navigation"
+
+	cspSkip  = "skip"
+	cspAmend = "amend"
+
+	signalsOff = "off"
+)
+
+var (
+	loadWords  = []string{loadSync, loadAsync}
+	viewsWords = []string{viewsInit, viewsNavigation}
+	cspWords   = []string{cspSkip, cspAmend}
+
+	signalWords = []string{sdk.SignalCalls, sdk.SignalMessages, sdk.SignalReceived, signalsOff}
+)
+
+func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	handler := new(Handler)
+	return handler, handler.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile sets up the handler. Everything in the block is optional:
+//
+//	people_tracking [<matcher>] {
+//		base_path      <path>
+//		api_key        <key>
+//		session_cookie <name>...
+//		origins        <origin>...
+//		inject         on|off
+//		load           sync|async
+//		auto_init      on|off
+//		page_views     init|navigation
+//		chat_signals   off|calls|messages|received...
+//		widget_origins <origin>...
+//		redact_query   <name>...
+//		csp            skip|amend
+//		app_shell      <path>...
+//		after_x_ua
+//		debug
+//	}
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // people_tracking
+	if err := noArgs(d); err != nil {
+		return err
+	}
+	return options{
+		"base_path": func(d *caddyfile.Dispenser) error {
+			if err := text(&h.BasePath)(d); err != nil {
+				return err
+			}
+			if err := checkBasePath(h.BasePath); err != nil {
+				return d.WrapErr(err)
+			}
+			return nil
+		},
+		"api_key": func(d *caddyfile.Dispenser) error {
+			// The error of text would show the key (B28).
+			if h.APIKey != "" {
+				return d.Errf("api_key is already specified")
+			}
+			if text(&h.APIKey)(d) != nil {
+				return d.Errf("api_key wants one key")
+			}
+			return nil
+		},
+		"session_cookie": list(&h.SessionCookies),
+		"origins":        list(&h.Origins),
+		"inject":         onOff(&h.NoInject, "off"),
+		"load":           oneOf(&h.Load, loadWords...),
+		"auto_init":      onOff(&h.ManualInit, "off"),
+		"page_views":     oneOf(&h.PageViews, viewsWords...),
+		"chat_signals":   h.parseSignals,
+		"widget_origins": list(&h.WidgetOrigins),
+		"redact_query":   list(&h.RedactQuery),
+		"csp":            oneOf(&h.CSP, cspWords...),
+		"app_shell":      list(&h.AppShell),
+		"after_x_ua":     flag(&h.AfterXUA),
+		"debug":          flag(&h.Debug),
+	}.parseBlock(d)
+}
+
+func (h *Handler) parseSignals(d *caddyfile.Dispenser) error {
+	if err := list(&h.ChatSignals)(d); err != nil {
+		return err
+	}
+	for _, signal := range h.ChatSignals {
+		if !slices.Contains(signalWords, signal) {
+			return d.Errf("chat_signals %s: allowed are %s", signal, allowed(signalWords))
+		}
+	}
+	if len(h.ChatSignals) > 1 && slices.Contains(h.ChatSignals, signalsOff) {
+		return d.Errf("chat_signals: off stands alone")
+	}
+	return nil
+}

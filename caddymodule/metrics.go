@@ -1,0 +1,175 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/livechat-people/caddy-people-tracking/inject"
+	"github.com/livechat-people/caddy-people-tracking/store/badger"
+	"github.com/livechat-people/caddy-people-tracking/tracker/collector"
+)
+
+// metrics are the collectors of the process. They are made once and registered
+// in the registry of every configuration, which is a new one on each reload, so
+// that counters go on counting. Labels take their values from enumerations,
+// never from what a client sends.
+type metrics struct {
+	pages    *prometheus.CounterVec
+	outcomes []prometheus.Counter // of pages, by inject.Outcome
+	requests *prometheus.CounterVec
+	calls    *prometheus.CounterVec
+}
+
+var measured = newMetrics()
+
+const metricsPrefix = "people_tracking_"
+
+func newMetrics() *metrics {
+	m := &metrics{
+		pages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricsPrefix + "pages_total",
+			Help: "Responses by what was done with them: injected, or the reason they were left alone.",
+		}, []string{"result"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricsPrefix + "requests_total",
+			Help: "Requests of the SDK by what became of them.",
+		}, []string{"result"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricsPrefix + "calls_total",
+			Help: "Calls of the SDK by method and result: ok, or the code of the error.",
+		}, []string{"method", "result"}),
+	}
+	for _, outcome := range inject.Outcomes() {
+		m.outcomes = append(m.outcomes, m.pages.WithLabelValues(outcome.String()))
+	}
+	return m
+}
+
+// page counts what became of a response.
+func (m *metrics) page(outcome inject.Outcome) {
+	if int(outcome) < len(m.outcomes) {
+		m.outcomes[outcome].Inc()
+	}
+}
+
+func (m *metrics) register(registry prometheus.Registerer) error {
+	for _, each := range []prometheus.Collector{m.pages, m.requests, m.calls, storeMetrics{}} {
+		var already prometheus.AlreadyRegisteredError
+		// The same collector may be there: a registry is asked once for each app.
+		if err := registry.Register(each); err != nil && !errors.As(err, &already) {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// observe counts what became of a request or of one of its calls.
+func (m *metrics) observe(o collector.Observation) {
+	if o.Method == "" {
+		m.requests.WithLabelValues(o.Result).Inc()
+		return
+	}
+	m.calls.WithLabelValues(o.Method, o.Result).Inc()
+}
+
+// storeMetrics reads the pool when it is asked. Several stores, as during a
+// reload that changes the directory, are summed up.
+type storeMetrics struct{}
+
+// storeFigure is a number of every store, by the name of its metric.
+type storeFigure struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	of   func(badger.Stats) float64
+}
+
+var (
+	storeOpen = prometheus.NewDesc(metricsPrefix+"store_open", "Stores that are open.", nil, nil)
+	storeShut = prometheus.NewDesc(metricsPrefix+"store_unavailable", "Stores that could not be opened and are retried.", nil, nil)
+	commits   = prometheus.NewDesc(metricsPrefix+"store_commit_seconds", "Time of one commit, sync to disk included.", nil, nil)
+
+	storeFigures = []storeFigure{
+		figure("store_updates_total", "Updates answered.", prometheus.CounterValue,
+			func(s badger.Stats) float64 { return float64(s.Requests) }),
+		figure("store_updates_rejected_total", "Updates refused because too many were waiting.", prometheus.CounterValue,
+			func(s badger.Stats) float64 { return float64(s.Rejected) }),
+		figure("store_commits_retried_total", "Commits run again after a lost race, or in halves.", prometheus.CounterValue,
+			func(s badger.Stats) float64 { return float64(s.Retries) }),
+		figure("store_commits_failed_total", "Commits that failed.", prometheus.CounterValue,
+			func(s badger.Stats) float64 { return float64(s.Failed) }),
+		figure("store_queue", "Updates waiting.", prometheus.GaugeValue,
+			func(s badger.Stats) float64 { return float64(s.Queue) }),
+		figure("store_queue_capacity", "Updates that may wait.", prometheus.GaugeValue,
+			func(s badger.Stats) float64 { return float64(s.QueueCapacity) }),
+		figure("store_table_bytes", "Size of the sorted tables on disk.", prometheus.GaugeValue,
+			func(s badger.Stats) float64 { return float64(s.TableBytes) }),
+		figure("store_disk_free_bytes", "Free space on the store's disk.", prometheus.GaugeValue,
+			func(s badger.Stats) float64 { return float64(s.DiskFree) }),
+		figure("store_disk_full", "1 while updates are refused because the disk is almost full.", prometheus.GaugeValue,
+			func(s badger.Stats) float64 { return number(s.DiskFull) }),
+	}
+)
+
+func figure(name, help string, kind prometheus.ValueType, of func(badger.Stats) float64) storeFigure {
+	return storeFigure{prometheus.NewDesc(metricsPrefix+name, help, nil, nil), kind, of}
+}
+
+func number(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func (storeMetrics) Describe(descs chan<- *prometheus.Desc) {
+	descs <- storeOpen
+	descs <- storeShut
+	descs <- commits
+	for _, f := range storeFigures {
+		descs <- f.desc
+	}
+}
+
+func (storeMetrics) Collect(into chan<- prometheus.Metric) {
+	var open []badger.Stats
+	shut := 0
+	stores.Range(func(_, value any) bool {
+		engine, err := value.(*pooledStore).current()
+		if err != nil {
+			shut++
+			return true
+		}
+		if e, ok := engine.(interface{ Stats() badger.Stats }); ok {
+			open = append(open, e.Stats())
+		}
+		return true
+	})
+	gauge := func(desc *prometheus.Desc, n int) prometheus.Metric {
+		return prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n))
+	}
+	into <- gauge(storeOpen, len(open))
+	into <- gauge(storeShut, shut)
+	if len(open) == 0 {
+		return
+	}
+	for _, f := range storeFigures {
+		sum := 0.0
+		for _, stats := range open {
+			sum += f.of(stats)
+		}
+		into <- prometheus.MustNewConstMetric(f.desc, f.kind, sum)
+	}
+	var count uint64
+	var seconds float64
+	buckets := make(map[float64]uint64)
+	for _, stats := range open {
+		count += stats.CommitSeconds.Count
+		seconds += stats.CommitSeconds.Sum
+		for i, bound := range stats.CommitSeconds.Bounds {
+			buckets[bound] += stats.CommitSeconds.Counts[i]
+		}
+	}
+	into <- prometheus.MustNewConstHistogram(commits, count, seconds, buckets)
+}

@@ -1,0 +1,225 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// stores holds every open store of the process. A reload starts the new
+// configuration before it stops the old one, so both share what is here; the
+// key is the canonical directory alone, or any other changed option would open
+// the directory a second time and fail on its lock.
+var stores = caddy.NewUsagePool()
+
+// The pauses between attempts to open a store on a cold start (B34).
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// openFunc opens the store of a directory.
+type openFunc func(dir string, log *slog.Logger) (store.Store, error)
+
+// pooledStore is one directory's store, open or being retried.
+type pooledStore struct {
+	dir  string
+	open openFunc
+	log  *slog.Logger
+
+	mu     sync.RWMutex
+	engine store.Store // nil until it is open
+	cause  error       // why it is not open
+	closed bool
+
+	stop    chan struct{} // closed by Destruct
+	retries sync.WaitGroup
+}
+
+// newPooledStore makes the first attempt to open dir; opened tells how it went.
+func newPooledStore(dir string, open openFunc, log *slog.Logger) *pooledStore {
+	p := &pooledStore{dir: dir, open: open, log: log, stop: make(chan struct{})}
+	p.try()
+	return p
+}
+
+// try opens the store and reports whether there is nothing left to try.
+func (p *pooledStore) try() bool {
+	engine, err := p.open(p.dir, p.log)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.engine, p.cause = engine, err
+	if err != nil {
+		p.engine = nil
+		return false
+	}
+	return true
+}
+
+// current is the open engine, or why there is none.
+func (p *pooledStore) current() (store.Store, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	switch {
+	case p.closed:
+		return nil, store.ErrClosed
+	case p.engine == nil:
+		return nil, p.cause
+	}
+	return p.engine, nil
+}
+
+// retry opens the store in the background until it works or Destruct ends it.
+// wait makes the pauses.
+func (p *pooledStore) retry(wait func(time.Duration) <-chan time.Time) {
+	p.retries.Go(func() {
+		for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+			select {
+			case <-p.stop:
+				return
+			case <-wait(pause):
+			}
+			if p.try() {
+				p.log.Info("the store is open, tracking works from now on", slog.String("directory", p.dir))
+				return
+			}
+			_, err := p.current()
+			p.log.Error("the store still cannot be opened: pages are served, but nothing is tracked",
+				slog.String("directory", p.dir), slog.Duration("next_attempt", min(2*pause, lastRetry)), slog.Any("error", err))
+		}
+	})
+}
+
+// Destruct closes the store; the pool calls it when the last lease is gone.
+func (p *pooledStore) Destruct() error {
+	close(p.stop)
+	p.retries.Wait()
+	p.mu.Lock()
+	engine := p.engine
+	p.engine, p.closed = nil, true
+	p.mu.Unlock()
+	if engine == nil {
+		return nil
+	}
+	if err := engine.Close(); err != nil {
+		return fmt.Errorf("closing the store %s: %w", p.dir, err)
+	}
+	return nil
+}
+
+// lease is one configuration's hold on a pooled store, and the store.Store that
+// its service works on. It is taken by Start, or by a call that comes before
+// it: Caddy starts apps in no particular order, so that the HTTP server may be
+// up first. Without a lease taken, release gives nothing back: Caddy cleans up
+// configurations that never started, and the pool belongs to the running one.
+type lease struct {
+	dir    string
+	reload bool // a configuration is running already
+	open   openFunc
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	taken  bool
+	ended  bool
+	pooled *pooledStore
+	err    error
+}
+
+// errNotOpen is met by calls while the store of their configuration cannot be
+// opened; it is a store.ErrUnavailable.
+var errNotOpen = fmt.Errorf("%w: not open", store.ErrUnavailable)
+
+// take acquires the pooled store once and answers every later call alike. A
+// store that cannot be opened is an error on a reload that names another one;
+// on a cold start it is retried in the background (B34).
+func (l *lease) take() (*pooledStore, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taken || l.ended || l.err != nil {
+		if l.ended {
+			return nil, store.ErrClosed
+		}
+		return l.pooled, l.err
+	}
+	value, loaded, err := stores.LoadOrNew(l.dir, func() (caddy.Destructor, error) {
+		return newPooledStore(l.dir, l.open, l.log), nil
+	})
+	if err != nil {
+		l.err = err
+		return nil, err
+	}
+	pooled := value.(*pooledStore)
+	if _, err := pooled.current(); err != nil && !loaded {
+		if l.reload {
+			_, closing := stores.Delete(l.dir)
+			l.err = errors.Join(fmt.Errorf("opening the store %s: %w", l.dir, err), closing)
+			return nil, l.err
+		}
+		l.log.Error("the store cannot be opened: pages are served, but nothing is tracked",
+			slog.String("directory", l.dir), slog.Duration("next_attempt", firstRetry), slog.Any("error", err))
+		pooled.retry(time.After)
+	}
+	l.pooled, l.taken = pooled, true
+	return pooled, nil
+}
+
+// release gives back what take acquired, once.
+func (l *lease) release() error {
+	l.mu.Lock()
+	taken := l.taken
+	l.taken, l.ended = false, true
+	l.mu.Unlock()
+	if !taken {
+		return nil
+	}
+	_, err := stores.Delete(l.dir)
+	return err
+}
+
+// engine is the open store, or an error that says why there is none.
+func (l *lease) engine() (store.Store, error) {
+	pooled, err := l.take()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	engine, err := pooled.current()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return engine, nil
+}
+
+// unavailable makes whatever keeps a store from being open an answer that may
+// be repeated. The cause is in the log already.
+func unavailable(err error) error {
+	if errors.Is(err, store.ErrClosed) {
+		return err
+	}
+	return errNotOpen
+}
+
+func (l *lease) View(ctx context.Context, fn func(store.Reader) error) error {
+	engine, err := l.engine()
+	if err != nil {
+		return err
+	}
+	return engine.View(ctx, fn)
+}
+
+func (l *lease) Update(ctx context.Context, fn func(store.Tx) error) error {
+	engine, err := l.engine()
+	if err != nil {
+		return err
+	}
+	return engine.Update(ctx, fn)
+}
+
+// Close is nothing that a service may do to a store others work on.
+func (l *lease) Close() error { return nil }
