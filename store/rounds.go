@@ -86,6 +86,9 @@ func rangeName(r Range) string {
 }
 
 func cloneEntries(entries []Entry) []Entry {
+	if len(entries) == 0 {
+		return nil
+	}
 	out := make([]Entry, len(entries))
 	for i, e := range entries {
 		out[i] = Entry{Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value)}

@@ -92,7 +92,7 @@ func (g *Group) serve() {
 			tries = 0
 			g.finish(n, nil)
 			size = len(g.w.todo)
-		case n > 1 && (errors.Is(err, ErrConflict) || errors.Is(err, ErrTooLarge)):
+		case n > 1 && divisible(err):
 			g.stats.retries.Add(1)
 			size = n / 2
 		case errors.Is(err, ErrConflict) && tries < maxTries:
@@ -110,6 +110,11 @@ func (g *Group) serve() {
 			size = len(g.w.todo)
 		}
 	}
+}
+
+// divisible says that fewer requests may succeed where all together failed.
+func divisible(err error) bool {
+	return errors.Is(err, ErrConflict) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrInvalid)
 }
 
 // pause waits before another attempt: the more were lost the longer, and by

@@ -116,6 +116,9 @@ func fill(txn *engine.Txn, writes []store.Write, number uint64) error {
 	if errors.Is(err, engine.ErrTxnTooBig) {
 		return store.ErrTooLarge
 	}
+	if errors.Is(err, engine.ErrInvalidKey) {
+		return fmt.Errorf("%w: the key is Badger's own", store.ErrInvalid)
+	}
 	if err != nil {
 		return fmt.Errorf("badger: write: %w", err)
 	}

@@ -1,0 +1,147 @@
+package badger
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestSideFileSurvivesAWriteCutShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "side")
+	s, number, err := openSide(path)
+	require.NoError(t, err)
+	assert.Zero(t, number)
+	for n := uint64(1); n < 6; n++ {
+		require.NoError(t, s.write(n))
+	}
+	require.NoError(t, s.close())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for i := range 2 * recordSize {
+		broken := append([]byte(nil), whole...)
+		broken[i] ^= 0x40
+		require.NoError(t, os.WriteFile(path, broken, 0o600))
+		s, number, err := openSide(path)
+		require.NoError(t, err)
+		assert.Contains(t, []uint64{4, 5}, number, "byte %d", i)
+		require.NoError(t, s.write(9), "byte %d", i)
+		require.NoError(t, s.close())
+		s, number, err = openSide(path)
+		require.NoError(t, err)
+		assert.EqualValues(t, 9, number)
+		require.NoError(t, s.close())
+	}
+}
+
+// written makes a store with n commits and closes it without flushing its log,
+// as a crash leaves it: the files are copied while it runs.
+func written(t *testing.T, n int) string {
+	t.Helper()
+	dir, copied := t.TempDir(), t.TempDir()
+	s := openStore(t, dir, Options{tick: time.Hour})
+	for i := range n {
+		put(t, s, fmt.Sprintf("k%04d", i), fmt.Appendf(nil, "value %d", i))
+	}
+	require.NoError(t, s.engine.side.write(s.engine.committed.Load()))
+	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
+	return copied
+}
+
+func memLog(t *testing.T, dir string) string {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	require.NoError(t, err)
+	require.Len(t, logs, 1)
+	return logs[0]
+}
+
+func change(t *testing.T, path string, fn func([]byte) []byte) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, fn(data), 0o600))
+}
+
+func TestACrashLosesNothing(t *testing.T) {
+	s := openStore(t, written(t, 200), Options{})
+	for i := range 200 {
+		assert.Equal(t, fmt.Appendf(nil, "value %d", i), get(t, s, fmt.Sprintf("k%04d", i)))
+	}
+}
+
+// One flipped bit in the log makes Badger drop everything behind it, silently.
+func TestLostCommitsAreNoticedAtStart(t *testing.T) {
+	used := func(data []byte) int { // bytes of the log that are written
+		n := len(data)
+		for n > 0 && data[n-1] == 0 {
+			n--
+		}
+		return n
+	}
+	for name, damage := range map[string]func([]byte) []byte{
+		"fail/flipped bit": func(data []byte) []byte { data[used(data)/2] ^= 1; return data },
+		"fail/torn tail":   func(data []byte) []byte { clear(data[used(data)*3/4:]); return data },
+		"fail/cut short":   func(data []byte) []byte { return data[:used(data)/2] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := written(t, 200)
+			change(t, memLog(t, dir), damage)
+			_, err := Open(dir, Options{BallastBytes: -1})
+			require.ErrorIs(t, err, ErrBehind)
+			assert.ErrorContains(t, err, "200 was acknowledged")
+			assert.ErrorContains(t, err, dir)
+			_, err = Open(dir, Options{BallastBytes: -1})
+			require.ErrorIs(t, err, ErrBehind, "a refused open must not make the next succeed")
+
+			s := openStore(t, dir, Options{AcceptLoss: true})
+			assert.Equal(t, []byte("value 1"), get(t, s, "k0001"))
+			assert.Nil(t, get(t, s, "k0199"))
+			assert.EqualValues(t, 200, s.Stats().Commit)
+			require.NoError(t, s.Close())
+			s = openStore(t, dir, Options{})
+			put(t, s, "k", []byte("v"))
+			assert.EqualValues(t, 201, s.Stats().Commit)
+		})
+	}
+}
+
+// A tail that was never acknowledged may be torn: that is an ordinary crash.
+func TestATornTailThatWasNotAcknowledged(t *testing.T) {
+	dir := written(t, 50)
+	change(t, memLog(t, dir), func(data []byte) []byte {
+		n := len(data)
+		for data[n-1] == 0 {
+			n--
+		}
+		return append(data[:n], 0x5a, 0x5a, 0x5a)
+	})
+	s := openStore(t, dir, Options{})
+	assert.Equal(t, []byte("value 49"), get(t, s, "k0049"))
+	put(t, s, "k", []byte("v"))
+}
+
+func TestAStoreWithoutSideFileOpens(t *testing.T) {
+	dir := written(t, 5)
+	require.NoError(t, os.Remove(filepath.Join(dir, sideName)))
+	s := openStore(t, dir, Options{})
+	assert.EqualValues(t, 5, s.Stats().Commit)
+}
+
+func TestTheLastCommitIsNotedEachTick(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, Options{tick: time.Millisecond})
+	put(t, s, "k", []byte("v"))
+	for {
+		side, number, err := openSide(filepath.Join(dir, sideName))
+		require.NoError(t, err)
+		require.NoError(t, side.close())
+		if number == 1 {
+			return
+		}
+	}
+}
