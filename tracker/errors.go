@@ -64,3 +64,12 @@ func NewCallError(code int, cause string) *CallError {
 func Unavailable(err error) bool {
 	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed)
 }
+
+// The errors of queries.
+var (
+	// ErrNotFound is the answer for a visitor, an unknown id and a malformed
+	// one alike, so that none can be told from the other (B16).
+	ErrNotFound = errors.New("tracker: no such person")
+	// ErrBadCursor is returned for a cursor that no query has given out.
+	ErrBadCursor = errors.New("tracker: not a cursor of this list")
+)

@@ -113,13 +113,3 @@ type EventQuery struct {
 	Cursor       string
 	Limit        int // 1–200, 0 is 50
 }
-
-// The methods of Service that the console uses. Each answers ErrNotFound for a
-// visitor, an unknown id and a malformed one alike (B16), ErrBadCursor for a
-// cursor it did not make.
-//
-//	Persons(ctx, Account, PersonQuery) (persons []Person, nextCursor string, err error)
-//	Person(ctx, Account, id string) (Person, error)
-//	Events(ctx, Account, id string, EventQuery) (events []Event, nextCursor string, err error)
-//	Merges(ctx, Account, id string) ([]Merge, error)
-//	InvalidateSession(ctx, Account, widgetID, sid string) error

@@ -1,0 +1,250 @@
+package tracker
+
+import (
+	"errors"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
+)
+
+// batch carries out the calls of the request in their order.
+func (w *work) batch() (*Response, error) {
+	known, err := w.resolveDevice()
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return w.refuse(NewCallError(CodeMissingAuthorization, "")), nil
+	}
+	if err := w.resolveChat(); err != nil {
+		return nil, err
+	}
+	response := &Response{Results: make([]Result, len(w.req.Calls))}
+	for i := range w.req.Calls {
+		call := &w.req.Calls[i]
+		warnings, refusal, err := w.carryOut(call)
+		if err != nil {
+			return nil, err
+		}
+		response.Results[i] = Result{ID: call.ID, Warnings: warnings, Err: refusal}
+	}
+	if err := w.renewCookie(); err != nil {
+		return nil, err
+	}
+	if err := w.flush(); err != nil {
+		return nil, err
+	}
+	response.Epoch = w.device.current().name
+	response.Chat = w.chatSet
+	if w.rotated != "" {
+		response.Device = CookieChange{Set: true, Value: w.rotated, MaxAge: w.visitor}
+	}
+	return response, nil
+}
+
+// refuse answers every call with one error and records nothing.
+func (w *work) refuse(refusal *CallError) *Response {
+	response := &Response{Results: make([]Result, len(w.req.Calls))}
+	for i, call := range w.req.Calls {
+		response.Results[i] = Result{ID: call.ID, Err: refusal}
+	}
+	return response
+}
+
+// renewCookie sets the device cookie again once a day, so that it lives as
+// long as the visitor: counted from the last activity.
+func (w *work) renewCookie() error {
+	const every = 24 * time.Hour
+	d := w.device
+	if w.rotated != "" || w.now.Sub(fromMillis(d.renewed)) < every {
+		return nil
+	}
+	tokens := distinct(w.req.DeviceTokens)
+	if len(tokens) != 1 {
+		return nil
+	}
+	w.rotated = tokens[0]
+	d.renewed, d.dirty = millis(w.now), true
+	return nil
+}
+
+// carryOut does one call. A refusal is the caller's fault and leaves no trace;
+// an error is ours and ends the whole batch.
+func (w *work) carryOut(call *Call) ([]Warning, *CallError, error) {
+	switch call.Method {
+	case MethodInit:
+		return w.init(call)
+	case MethodPage:
+		return w.pageView(call)
+	case MethodTrack:
+		return w.track(call)
+	case MethodChat:
+		return w.chatCall(call)
+	case MethodUpdatePerson:
+		return w.updatePerson(call)
+	case MethodAppendToList:
+		return w.appendToList(call)
+	}
+	return nil, NewCallError(CodePersonState, "unknown method"), nil
+}
+
+// init needs nothing more than the visitor that resolving made.
+func (w *work) init(*Call) ([]Warning, *CallError, error) {
+	return append(append([]Warning(nil), w.req.Warnings...), w.warnings...), nil, nil
+}
+
+const olderEpoch = "the call was made for an earlier profile of this browser"
+
+// activity carries out a call that is recorded in a timeline, once (B26),
+// under the profile it was made for (B8).
+func (w *work) activity(call *Call, ev *event) (*CallError, error) {
+	if seen, err := w.recorded(call); err != nil || seen {
+		return nil, err
+	}
+	ep, standing := w.epochOf(call)
+	if standing == standingStale {
+		return NewCallError(CodePersonState, olderEpoch), nil
+	}
+	p, err := w.load(ep.profile)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return NewCallError(CodePersonState, olderEpoch), nil
+	}
+	t := eventTime(w.req.ReceivedAt, w.req.SentAt, call.At)
+	ev.received, ev.claimed = millis(w.req.ReceivedAt), millis(call.At)
+	ev.address = w.pageOf(call).URL
+	if err := w.record(p, millis(t), ev); err != nil {
+		return nil, err
+	}
+	return nil, w.markRecorded(call)
+}
+
+func (w *work) pageOf(call *Call) Page {
+	if call.Page < 0 || call.Page >= len(w.req.Pages) {
+		return Page{}
+	}
+	return w.req.Pages[call.Page]
+}
+
+func (w *work) pageView(call *Call) ([]Warning, *CallError, error) {
+	ev := &event{definition: schema.EventPageView, page: &pageView{page: w.pageOf(call), agent: w.req.Agent}}
+	refusal, err := w.activity(call, ev)
+	return nil, refusal, err
+}
+
+// track records a custom event by its definition (B22).
+func (w *work) track(call *Call) ([]Warning, *CallError, error) {
+	var params struct {
+		EventID    string         `json:"eventId"`
+		Properties jsontext.Value `json:"properties"`
+	}
+	if err := strictly(call.Params, &params); err != nil {
+		return nil, NewCallError(CodeTrack, "eventId must be a string and properties an object"), nil
+	}
+	properties, err := w.account.Schema.CheckEvent(params.EventID, []byte(params.Properties))
+	if err != nil {
+		return nil, NewCallError(CodeTrack, err.Error()), nil
+	}
+	refusal, err := w.activity(call, &event{definition: params.EventID, properties: properties})
+	return nil, refusal, err
+}
+
+// strictly decodes the parameters of a call, refusing members it does not know.
+func strictly(params []byte, into any) error {
+	if len(params) == 0 {
+		params = []byte("{}")
+	}
+	return json.Unmarshal(params, into, json.RejectUnknownMembers(true))
+}
+
+// The states a chat call reports.
+const (
+	chatStarted       = "started"
+	chatAuthenticated = "authenticated"
+	chatEnded         = "ended"
+)
+
+type chatParams struct {
+	State    string `json:"state"`
+	WidgetID string `json:"widgetId"`
+	Token    string `json:"token"`
+}
+
+// chatCall carries out a change of the Live Chat session. It is valid if no
+// other change came after it was made: a report that arrives behind a logout
+// must not undo it (B8).
+func (w *work) chatCall(call *Call) ([]Warning, *CallError, error) {
+	var params chatParams
+	if err := strictly(call.Params, &params); err != nil {
+		return nil, NewCallError(CodePersonState, "malformed parameters of a chat call"), nil
+	}
+	if seen, err := w.recorded(call); err != nil || seen {
+		return nil, nil, err
+	}
+	made := millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
+	if _, standing := w.epochOf(call); standing != standingNow && made < w.device.current().from {
+		return nil, NewCallError(CodePersonState, olderEpoch), nil
+	}
+	refusal, err := w.changeChat(call, params)
+	if refusal != nil || err != nil {
+		return nil, refusal, err
+	}
+	return nil, nil, w.markRecorded(call)
+}
+
+func (w *work) changeChat(call *Call, params chatParams) (*CallError, error) {
+	switch {
+	case params.State == chatEnded:
+		return nil, w.endCall(call)
+	case params.State == chatAuthenticated && params.Token == "":
+		return NewCallError(CodePersonState, "token is missing"), nil
+	case params.State != chatAuthenticated && params.State != chatStarted:
+		return NewCallError(CodePersonState, "state must be started, authenticated or ended"), nil
+	case params.Token != "":
+		return w.authenticateCall(call, params)
+	}
+	bound, err := w.liveBound()
+	if err != nil || bound != nil {
+		return nil, err // started already
+	}
+	_, err = w.startChat(params.WidgetID, call.ID)
+	return nil, err
+}
+
+func (w *work) authenticateCall(call *Call, params chatParams) (*CallError, error) {
+	claims, err := w.verify(params.Token)
+	if err != nil {
+		return NewCallError(CodePersonState, err.Error()), nil
+	}
+	_, err = w.authenticate(claims, call.ID)
+	if errors.Is(err, errInvalidated) {
+		return NewCallError(CodePersonState, err.Error()), nil
+	}
+	return nil, err
+}
+
+func (w *work) endCall(call *Call) error {
+	bound, err := w.liveBound()
+	if err != nil || bound == nil {
+		return err
+	}
+	if err := w.end(bound); err != nil {
+		return err
+	}
+	return w.depart(call.ID)
+}
+
+// present says whether a call that changes properties was made for the person
+// of now; anything of an older epoch is refused (B8).
+func (w *work) presentProfile(call *Call) (*profile, *CallError, error) {
+	if _, standing := w.epochOf(call); standing != standingNow {
+		return nil, NewCallError(CodePersonState, olderEpoch), nil
+	}
+	p, err := w.profile()
+	return p, nil, err
+}

@@ -1,0 +1,124 @@
+package tracker
+
+import (
+	"slices"
+	"time"
+)
+
+// dedupeDays is how long a client id is answered as the first time (B26).
+const dedupeDays = 7
+
+// callDay is the day of a call's own time, the same in every retry, so that
+// its id is looked for where it was written. A clock that is days off would
+// put it where it is dropped at once or never: such a call has the day of
+// receipt, and its retries are known for that day only.
+func (w *work) callDay(call *Call) uint16 {
+	if age := w.now.Sub(call.At); age < -lateLimit || age > dedupeDays*lateLimit {
+		return dayOf(w.now)
+	}
+	return dayOf(call.At)
+}
+
+func dayOf(t time.Time) uint16 {
+	return uint16(t.Unix() / (24 * 60 * 60)) //nolint:gosec // days since 1970 fit until 2149
+}
+
+// recorded says whether this call was recorded before (B26). Ids of the SDK's
+// own form are found in the device's windows, or in the spilled window of a
+// tab that has not been heard of for a while; any other id has a key of its own.
+func (w *work) recorded(call *Call) (bool, error) {
+	tab, n, ok := splitClientID(call.ID)
+	if !ok {
+		value, err := w.tx.Get(dedupeKey(w.callDay(call), w.req.Account, w.device.id, call.ID))
+		return len(value) != 0, err
+	}
+	i := w.window(tab)
+	if i < 0 {
+		var err error
+		if i, err = w.recallWindow(tab); err != nil {
+			return false, err
+		}
+	}
+	return w.device.windows[i].seen(n), nil
+}
+
+func (w *work) window(tab string) int {
+	return slices.IndexFunc(w.device.windows, func(t tabWindow) bool { return t.tab == tab })
+}
+
+// recallWindow brings a tab's window into the device record, from the key it
+// was spilled to or empty, and spills the one that was used longest ago.
+func (w *work) recallWindow(tab string) (int, error) {
+	d := w.device
+	fresh := tabWindow{tab: tab}
+	value, err := w.tx.Get(spillKey(d, tab))
+	if err != nil {
+		return 0, err
+	}
+	if len(value) != 0 {
+		if fresh, err = decodeSpill(value); err != nil {
+			return 0, err
+		}
+	}
+	if len(d.windows) >= maxWindows {
+		oldest := d.windows[0]
+		e := newEncoder(48)
+		oldest.encode(e)
+		e.int(4, millis(w.now))
+		if err := w.tx.Put(spillKey(d, oldest.tab), e.b); err != nil {
+			return 0, err
+		}
+		day := dedupeKey(dayOf(w.now), d.account, d.id, spillMark+oldest.tab)
+		if err := w.tx.Put(day, present); err != nil {
+			return 0, err
+		}
+		d.windows = slices.Delete(d.windows, 0, 1)
+	}
+	d.windows, d.dirty = append(d.windows, fresh), true
+	return len(d.windows) - 1, nil
+}
+
+// spillMark begins the client part of keys that belong to spilled windows; no
+// client id holds this character.
+const spillMark = "~"
+
+// spillKey is where the window of a tab waits that was pushed out of its
+// device's record. It stands outside the days, which are dropped as ranges.
+func spillKey(d *device, tab string) []byte {
+	return dedupeKey(0, d.account, d.id, spillMark+tab)
+}
+
+func decodeSpill(value []byte) (tabWindow, error) {
+	w := tabWindow{}
+	err := decodeValue(value, func(f field) {
+		switch f.number {
+		case 1:
+			w.tab = f.string()
+		case 2:
+			w.high = f.value
+		case 3:
+			w.bits = f.value
+		}
+	})
+	return w, err
+}
+
+// markRecorded keeps the id of a call that was carried out.
+func (w *work) markRecorded(call *Call) error {
+	tab, n, ok := splitClientID(call.ID)
+	if !ok {
+		return w.tx.Put(dedupeKey(w.callDay(call), w.req.Account, w.device.id, call.ID), present)
+	}
+	i := w.window(tab)
+	if i < 0 {
+		return errGone // recorded brings every window in before
+	}
+	d := w.device
+	d.windows[i].mark(n)
+	if last := len(d.windows) - 1; i != last { // the last is the one used last
+		used := d.windows[i]
+		d.windows = append(slices.Delete(d.windows, i, i+1), used)
+	}
+	d.dirty = true
+	return nil
+}

@@ -1,0 +1,235 @@
+package tracker
+
+import "strings"
+
+// device is one browser on one site: its record is the guard of everything
+// that is decided per browser, and rewritten once a request.
+type device struct {
+	id        id
+	account   Account
+	renewed   int64    // when its cookie was last set
+	tokens    []digest // cookies issued, newest last
+	boots     []digest
+	successor id // the device to use instead, once this one's visitor was overdue
+
+	chat     id     // the Live Chat session it is bound to
+	chatHash digest // our chat cookie as issued to it
+	chatSeen int64  // sentAt of the latest call that presented it, 0 before
+
+	sites   []siteSeen
+	epochs  []epoch // the last is the present one
+	windows []tabWindow
+
+	dirty bool
+}
+
+// siteSeen is a site's session cookie this device presented.
+type siteSeen struct {
+	name  string
+	value digest
+	sent  int64 // sentAt of the latest call that presented it (B7)
+}
+
+// epoch is a pairing of the device with a profile (B8).
+type epoch struct {
+	name     string
+	profile  id
+	from, to int64  // server time; to is 0 while it lasts
+	cause    string // client id of the chat call that led to it
+}
+
+// tabWindow says which calls of a tab were recorded: the highest sequence and a
+// bit for each of the 64 before and with it, as IPsec does against replay.
+type tabWindow struct {
+	tab  string
+	high uint64
+	bits uint64
+}
+
+// Bounds of a device record, which is rewritten with every request.
+const (
+	maxTokens  = 16 // several tabs of a first visit each get a cookie; the browser keeps the last
+	maxBoots   = 4
+	maxEpochs  = 8
+	maxWindows = 4 // further tabs keep their window under a key of its own
+	maxSites   = 4
+)
+
+func (d *device) current() *epoch {
+	if len(d.epochs) == 0 {
+		return nil
+	}
+	return &d.epochs[len(d.epochs)-1]
+}
+
+func (d *device) encode() []byte {
+	e := newEncoder(256)
+	e.int(1, d.renewed)
+	for _, t := range d.tokens {
+		e.bytes(2, t[:])
+	}
+	for _, b := range d.boots {
+		e.bytes(3, b[:])
+	}
+	e.id(4, d.successor)
+	e.id(5, d.chat)
+	if d.chatHash != (digest{}) {
+		e.bytes(6, d.chatHash[:])
+	}
+	e.int(7, d.chatSeen)
+	for _, s := range d.sites {
+		e.nested(8, func(n *encoder) {
+			n.string(1, s.name)
+			n.bytes(2, s.value[:])
+			n.int(3, s.sent)
+		})
+	}
+	for _, ep := range d.epochs {
+		e.nested(9, func(n *encoder) {
+			n.string(1, ep.name)
+			n.id(2, ep.profile)
+			n.int(3, ep.from)
+			n.int(4, ep.to)
+			n.string(5, ep.cause)
+		})
+	}
+	for _, w := range d.windows {
+		e.nested(10, func(n *encoder) { w.encode(n) })
+	}
+	return e.b
+}
+
+func (w tabWindow) encode(e *encoder) {
+	e.string(1, w.tab)
+	e.uint(2, w.high)
+	e.uint(3, w.bits)
+}
+
+func decodeDevice(a Account, i id, value []byte) (*device, error) {
+	d := &device{id: i, account: a}
+	var inner error
+	err := decodeValue(value, func(f field) {
+		switch f.number {
+		case 1:
+			d.renewed = f.int()
+		case 2:
+			d.tokens = append(d.tokens, f.digest())
+		case 3:
+			d.boots = append(d.boots, f.digest())
+		case 4:
+			d.successor = f.id()
+		case 5:
+			d.chat = f.id()
+		case 6:
+			d.chatHash = f.digest()
+		case 7:
+			d.chatSeen = f.int()
+		case 8:
+			s, err := decodeSiteSeen(f.data)
+			d.sites, inner = append(d.sites, s), firstError(inner, err)
+		case 9:
+			ep, err := decodeEpoch(f.data)
+			d.epochs, inner = append(d.epochs, ep), firstError(inner, err)
+		case 10:
+			w, err := decodeWindow(f.data)
+			d.windows, inner = append(d.windows, w), firstError(inner, err)
+		}
+	})
+	return d, firstError(err, inner)
+}
+
+func decodeSiteSeen(b []byte) (s siteSeen, err error) {
+	err = decodeFields(b, func(f field) {
+		switch f.number {
+		case 1:
+			s.name = f.string()
+		case 2:
+			s.value = f.digest()
+		case 3:
+			s.sent = f.int()
+		}
+	})
+	return s, err
+}
+
+func decodeEpoch(b []byte) (ep epoch, err error) {
+	err = decodeFields(b, func(f field) {
+		switch f.number {
+		case 1:
+			ep.name = f.string()
+		case 2:
+			ep.profile = f.id()
+		case 3:
+			ep.from = f.int()
+		case 4:
+			ep.to = f.int()
+		case 5:
+			ep.cause = f.string()
+		}
+	})
+	return ep, err
+}
+
+func decodeWindow(b []byte) (w tabWindow, err error) {
+	err = decodeFields(b, func(f field) {
+		switch f.number {
+		case 1:
+			w.tab = f.string()
+		case 2:
+			w.high = f.value
+		case 3:
+			w.bits = f.value
+		}
+	})
+	return w, err
+}
+
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// seen says whether the window holds sequence n; what lies behind the window
+// counts as recorded, since the SDK never has more than 64 calls unanswered.
+func (w tabWindow) seen(n uint64) bool {
+	if n > w.high {
+		return false
+	}
+	behind := w.high - n
+	return behind >= 64 || w.bits&(1<<behind) != 0
+}
+
+func (w *tabWindow) mark(n uint64) {
+	if n > w.high {
+		shift := n - w.high
+		if shift >= 64 {
+			w.bits = 0
+		} else {
+			w.bits <<= shift
+		}
+		w.high = n
+		w.bits |= 1
+		return
+	}
+	if behind := w.high - n; behind < 64 {
+		w.bits |= 1 << behind
+	}
+}
+
+// splitClientID takes an id of the SDK's form, <tab>-<sequence>, apart. Ids of
+// any other form are kept one by one.
+func splitClientID(client string) (tab string, n uint64, ok bool) {
+	tab, digits, found := strings.Cut(client, "-")
+	if !found || tab == "" || len(tab) > 20 || digits == "" || len(digits) > 15 || digits[0] == '0' {
+		return "", 0, false
+	}
+	for _, c := range []byte(digits) {
+		if c < '0' || c > '9' {
+			return "", 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return tab, n, true
+}

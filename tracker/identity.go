@@ -1,0 +1,354 @@
+package tracker
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker/livechat"
+	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
+)
+
+// Why a profile was merged or linked.
+const (
+	reasonChat = "chat started"
+	reasonAuth = "authenticated"
+)
+
+// startChat begins a Live Chat session of this device: a new lead, with what
+// the visitor did until now (B3). The device has none at this point.
+func (w *work) startChat(widget, cause string) (*chat, error) {
+	lead := w.create(kindLead)
+	c := w.newChat(lead, widget)
+	if err := w.join(c); err != nil {
+		return nil, err
+	}
+	if err := w.become(lead.id, reasonChat, cause); err != nil {
+		return nil, err
+	}
+	return c, w.issueChatCookie(c)
+}
+
+func (w *work) newChat(p *profile, widget string) *chat {
+	c := &chat{
+		id: w.ids.id(), account: w.req.Account, profile: p.id, widget: widget,
+		started: millis(w.now), signal: true, dirty: true,
+	}
+	w.chats[c.id] = c
+	return c
+}
+
+// issueChatCookie gives the device a cookie value of ours for a session, and
+// the session its place in the queue. The value the device had before, of this
+// session in an older state, means nothing from now on: one that was planted
+// before somebody authenticated must not lead to him.
+func (w *work) issueChatCookie(c *chat) error {
+	d := w.device
+	if d.chatHash != (digest{}) {
+		c.cookies = slices.DeleteFunc(c.cookies, func(k chatCookie) bool { return k.hash == d.chatHash })
+		if err := w.bury(c, d.chatHash); err != nil {
+			return err
+		}
+	}
+	value := w.ids.token()
+	d.chatHash, d.chatSeen, d.dirty = digestOf(value), 0, true
+	if len(c.cookies) >= maxChatCookies {
+		c.cookies = slices.Delete(c.cookies, 0, 1)
+	}
+	c.cookies, c.dirty = append(c.cookies, chatCookie{hash: d.chatHash}), true
+	w.chatSet = CookieChange{Set: true, Value: value}
+	if !c.auth {
+		w.chatSet.MaxAge = w.chat
+	}
+	if err := w.tx.Put(hashKey(tableCookie, c.account, d.chatHash), cookieRecord{chat: c.id}.encode()); err != nil {
+		return err
+	}
+	return w.queueChat(c)
+}
+
+// queueChat puts the session's deadline into the queue, once: later calls only
+// move the deadline the sweeper will find in the record.
+func (w *work) queueChat(c *chat) error {
+	end := w.chatEnd(c)
+	if c.queued != 0 && c.queued <= end {
+		return nil
+	}
+	ref := idRef(c.account, c.id)
+	if c.queued != 0 {
+		if err := w.tx.Delete(queueKey(c.queued, dueChat, ref)); err != nil {
+			return err
+		}
+	}
+	c.queued, c.dirty = end, true
+	return w.tx.Put(queueKey(end, dueChat, ref), present)
+}
+
+// become makes person the profile of this device from now on. A visitor that
+// the device was until now is merged into it (B3, B5); a lead stays what it is
+// and is linked (B6).
+func (w *work) become(person id, reason, cause string) error {
+	before, err := w.profile()
+	if err != nil {
+		return err
+	}
+	if before.id == person {
+		return nil
+	}
+	p, err := w.load(person)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return errGone
+	}
+	if before.kind == kindVisitor && before.mergedInto.zero() {
+		if err := w.merge(before, p, reason); err != nil {
+			return err
+		}
+	}
+	return w.turn(p, cause)
+}
+
+var (
+	errNoVerifier  = errors.New("no widget is configured, so no token can be verified")
+	errInvalidated = errors.New("the session of the token was invalidated")
+)
+
+// verify checks a Live Chat token (B4).
+func (w *work) verify(token string) (livechat.Claims, error) {
+	if w.account.Tokens == nil {
+		return livechat.Claims{}, errNoVerifier
+	}
+	return w.account.Tokens.Verify(token, w.now)
+}
+
+// authenticate makes the subject of a verified token the person of this
+// device: the row of the specification's table depends on what it was before.
+func (w *work) authenticate(claims livechat.Claims, cause string) (*chat, error) {
+	if claims.SessionID != "" {
+		at, err := w.invalidated(claims.WidgetID, claims.SessionID)
+		if err != nil {
+			return nil, err
+		}
+		if at != 0 && claims.IssuedAt.UnixMilli() <= at {
+			return nil, errInvalidated
+		}
+	}
+	person, err := w.subject(claims)
+	if err != nil {
+		return nil, err
+	}
+	bound, err := w.liveBound()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case bound != nil && bound.profile == person.id: // the same again: refreshed
+		w.renew(bound, claims)
+		return bound, w.queueChat(bound)
+	case bound != nil && bound.auth: // somebody else
+		if err := w.succeed(bound); err != nil {
+			return nil, err
+		}
+		bound = nil
+	case bound != nil: // the lead of a started chat
+		if err := w.link(bound.profile, person.id); err != nil {
+			return nil, err
+		}
+	}
+	c := bound
+	if c == nil {
+		c = w.newChat(person, claims.WidgetID)
+		if err := w.join(c); err != nil {
+			return nil, err
+		}
+	}
+	c.profile, c.auth, c.dirty = person.id, true, true
+	w.renew(c, claims)
+	if err := w.become(person.id, reasonAuth, cause); err != nil {
+		return nil, err
+	}
+	return c, w.issueChatCookie(c)
+}
+
+func (w *work) renew(c *chat, claims livechat.Claims) {
+	c.widget, c.sid, c.issued, c.dirty = claims.WidgetID, claims.SessionID, claims.IssuedAt.UnixMilli(), true
+}
+
+// succeed ends the session of another subject for this device and gives it a
+// new token; the newcomer never was the visitor (B6).
+func (w *work) succeed(c *chat) error {
+	d := w.device
+	c.cookies, c.dirty = slices.DeleteFunc(c.cookies, func(k chatCookie) bool { return k.hash == d.chatHash }), true
+	if d.chatHash != (digest{}) {
+		if err := w.bury(c, d.chatHash); err != nil {
+			return err
+		}
+	}
+	d.chat, d.chatHash, d.chatSeen, d.sites = id{}, digest{}, 0, nil
+	return w.issueToken()
+}
+
+// subject finds or makes the authenticated profile of a subject: one for ever,
+// whatever device and widget of the account it comes from (B4).
+func (w *work) subject(claims livechat.Claims) (*profile, error) {
+	key := subjectKey(w.req.Account, claims.SubjectType, claims.Subject)
+	value, err := w.tx.Get(key)
+	if err != nil {
+		return nil, err
+	}
+	if len(value) != 0 {
+		var at id
+		if err := decodeValue(value, func(f field) { at = f.id() }); err != nil {
+			return nil, err
+		}
+		p, err := w.load(at)
+		if err != nil {
+			return nil, err
+		}
+		if p == nil {
+			return nil, errGone
+		}
+		return p, w.promote(p, claims)
+	}
+	p := w.create(kindAuthenticated)
+	p.customer = !claims.KeepAsLead
+	p.subjectType, p.subject = claims.SubjectType, claims.Subject
+	if err := w.tx.Put(referenceKey(p.account, p.id, tableSubject, key[3:]), present); err != nil {
+		return nil, err
+	}
+	e := newEncoder(24)
+	e.id(1, p.id)
+	if err := w.tx.Put(key, e.b); err != nil {
+		return nil, err
+	}
+	return p, w.indexSubject(p)
+}
+
+// promote makes a person who was kept as a lead a customer, once a widget
+// that does not keep leads authenticates him. There is no way back.
+func (w *work) promote(p *profile, claims livechat.Claims) error {
+	if p.customer || claims.KeepAsLead {
+		return nil
+	}
+	if err := w.unlist(p, p.platformType()); err != nil {
+		return err
+	}
+	p.customer, p.modified, p.dirty = true, millis(w.now), true
+	return nil
+}
+
+// link connects two persons; nothing of one becomes the other's (B6).
+func (w *work) link(one, other id) error {
+	e := newEncoder(32)
+	e.string(1, reasonAuth)
+	e.int(2, millis(w.now))
+	if err := w.tx.Put(pairKey(tableLink, w.req.Account, one, other), e.b); err != nil {
+		return err
+	}
+	return w.tx.Put(pairKey(tableLink, w.req.Account, other, one), e.b)
+}
+
+// merge is one recorded merge (B17).
+type merge struct {
+	id      id
+	visitor id
+	person  id
+	at      int64
+	reason  string
+	request string
+}
+
+func (m *merge) fields(e *encoder) {
+	e.id(1, m.id)
+	e.id(2, m.visitor)
+	e.id(3, m.person)
+	e.int(4, m.at)
+	e.string(5, m.reason)
+	e.string(6, m.request)
+}
+
+func (m *merge) take(f field) {
+	switch f.number {
+	case 1:
+		m.id = f.id()
+	case 2:
+		m.visitor = f.id()
+	case 3:
+		m.person = f.id()
+	case 4:
+		m.at = f.int()
+	case 5:
+		m.reason = f.string()
+	case 6:
+		m.request = f.string()
+	}
+}
+
+func (m *merge) encode() []byte {
+	e := newEncoder(96)
+	m.fields(e)
+	return e.b
+}
+
+func decodeMerge(value []byte) (*merge, error) {
+	m := &merge{}
+	return m, decodeValue(value, m.take)
+}
+
+// merge makes the visitor's timeline part of the person's, by a pointer: the
+// same few writes for one event and for a hundred thousand (B17).
+func (w *work) merge(visitor, person *profile, reason string) error {
+	a := person.account
+	m := &merge{id: w.ids.id(), visitor: visitor.id, person: person.id, at: millis(w.now), reason: reason, request: w.req.ID}
+	visitor.mergedInto, visitor.mergePoint, visitor.dirty = person.id, w.lastPossible(), true
+	if err := w.tx.Delete(queueKey(visitor.expiry, dueVisitor, idRef(a, visitor.id))); err != nil {
+		return err
+	}
+	visitor.expiry = 0
+	if err := w.moveSession(visitor, person); err != nil {
+		return err
+	}
+	person.activity = max(person.activity, visitor.activity)
+	person.dirty = true
+	puts := []struct{ key, value []byte }{
+		{memberKey(a, person.id, visitor.mergePoint, visitor.id), m.encode()},
+		{idKey(tableMerge, a, m.id), m.encode()},
+		{pairKey(tableMergeOf, a, person.id, m.id), present},
+	}
+	for _, put := range puts {
+		if err := w.tx.Put(put.key, put.value); err != nil {
+			return err
+		}
+	}
+	entry := &event{definition: schema.EventPersonMerged, session: person.open.id, received: m.at, merge: m}
+	return w.tx.Put(eventKey(a, person.id, m.at, seqActivity, w.eventID()), entry.encode())
+}
+
+// lastPossible is a bound of the times a timeline merged now can ever hold:
+// calls made before the merge, whatever the browser's clock says, and the ends
+// of their sessions. Readers need no more than that to leave a member closed.
+func (w *work) lastPossible() int64 { return millis(w.now.Add(lateLimit)) + w.timeout }
+
+// moveSession hands the visitor's open session to the person. If the person
+// has one already, the visitor's goes on by itself until its clock ends it (B12).
+func (w *work) moveSession(visitor, person *profile) error {
+	if visitor.open.id.zero() {
+		return nil
+	}
+	for _, p := range []*profile{visitor, person} {
+		if err := w.endOverdue(p); err != nil {
+			return err
+		}
+	}
+	if visitor.open.id.zero() || !person.open.id.zero() {
+		return nil
+	}
+	open := visitor.open
+	visitor.open = openSession{}
+	if err := w.tx.Delete(queueKey(open.queued, dueSession, idRef(visitor.account, visitor.id))); err != nil {
+		return err
+	}
+	person.open = open
+	w.fresh[person.id] = w.fresh[visitor.id]
+	return w.tx.Put(queueKey(open.queued, dueSession, idRef(person.account, person.id)), present)
+}

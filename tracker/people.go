@@ -1,0 +1,351 @@
+package tracker
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// The sizes of a page of persons.
+const (
+	defaultPersons = 50
+	mostPersons    = 100
+	// maxLive bounds how many persons with an open session are sorted by their
+	// last activity; whoever stands behind them is listed by session start.
+	maxLive = store.MaxScan
+)
+
+// reading is one query's view of the store.
+type reading struct {
+	*Service
+	store.Reader
+	account Account
+}
+
+func (s *Service) read(ctx context.Context, a Account, fn func(*reading) error) error {
+	return s.store.View(ctx, func(r store.Reader) error {
+		return fn(&reading{Service: s, Reader: r, account: a})
+	})
+}
+
+// Person is a lead or authenticated person with all properties.
+func (s *Service) Person(ctx context.Context, a Account, personID string) (person Person, err error) {
+	err = s.read(ctx, a, func(r *reading) error {
+		p, err := r.person(personID)
+		if err != nil {
+			return err
+		}
+		person, err = r.portray(p)
+		return err
+	})
+	return person, err
+}
+
+// person finds a live person's hot record; a visitor is none (B16).
+func (r *reading) person(personID string) (*profile, error) {
+	i, ok := parseID(personID)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	p, err := r.hot(i)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil || !p.person() {
+		return nil, ErrNotFound
+	}
+	return p, nil
+}
+
+func (r *reading) hot(i id) (*profile, error) {
+	value, err := r.Get(idKey(tableProfile, r.account, i))
+	if err != nil || len(value) == 0 {
+		return nil, err
+	}
+	return decodeProfile(r.account, i, value)
+}
+
+// portray fills in everything that is known of a person.
+func (r *reading) portray(p *profile) (Person, error) {
+	person := Person{
+		ID: p.id.String(), Type: p.platformType(),
+		CreatedAt: fromMillis(p.created), ModifiedAt: fromMillis(p.modified),
+		SubjectType: p.subjectType, Subject: p.subject,
+		Active: !p.open.id.zero() && p.open.last+r.timeout > millis(r.now()),
+	}
+	if p.activity != 0 {
+		last := fromMillis(p.activity)
+		person.LastActivityAt = &last
+	}
+	if p.subjectType == "externalPersonId" {
+		person.ExternalID = p.subject
+	}
+	properties, err := r.scanAll(idKey(tableAttribute, p.account, p.id))
+	if err != nil {
+		return Person{}, err
+	}
+	prefix := len(idKey(tableAttribute, p.account, p.id))
+	for _, entry := range properties {
+		if err := person.take(string(entry.Key[prefix:]), entry.Value); err != nil {
+			return Person{}, err
+		}
+	}
+	if err := r.lists(p, &person); err != nil {
+		return Person{}, err
+	}
+	person.Links, err = r.links(p)
+	return person, err
+}
+
+// scanAll reads everything under a prefix that is bounded by its nature.
+func (r *reading) scanAll(prefix []byte) ([]store.Entry, error) {
+	var all []store.Entry
+	next := prefixRange(prefix, store.MaxScan)
+	for {
+		some, err := r.Scan(next)
+		all = append(all, some...)
+		if err != nil || len(some) < next.Limit {
+			return all, err
+		}
+		next.From = append(slices.Clone(some[len(some)-1].Key), 0)
+	}
+}
+
+// take puts one stored property where it belongs.
+func (p *Person) take(name string, value []byte) error {
+	if attribute, custom := strings.CutPrefix(name, customField); custom {
+		if p.CustomAttributes == nil {
+			p.CustomAttributes = map[string]json.RawMessage{}
+		}
+		p.CustomAttributes[attribute] = value
+		return nil
+	}
+	scalars := map[string]*string{
+		"firstName": &p.FirstName, "middleName": &p.MiddleName, "lastName": &p.LastName, "address": &p.Address,
+		"city": &p.City, "country": &p.Country, "birthDate": &p.BirthDate, "gender": &p.Gender,
+		"preferredLanguage": &p.PreferredLanguage, "profilePicture": &p.ProfilePicture,
+	}
+	var err error
+	switch into, scalar := scalars[name]; {
+	case scalar:
+		err = json.Unmarshal(value, into)
+	case name == fieldTags:
+		err = json.Unmarshal(value, &p.Tags)
+	case name == fieldEmail || name == fieldPhone:
+		err = p.takeContacts(name, value)
+	}
+	if err != nil {
+		return fmt.Errorf("reading property %s: %w", name, err)
+	}
+	return nil
+}
+
+func (p *Person) takeContacts(name string, value []byte) error {
+	var contacts []string
+	if err := json.Unmarshal(value, &contacts); err != nil {
+		return err
+	}
+	if p.ContactInformation == nil {
+		p.ContactInformation = &ContactInformation{}
+	}
+	for _, c := range contacts {
+		if name == fieldEmail {
+			p.ContactInformation.Email = append(p.ContactInformation.Email, EmailContact{Address: c})
+		} else {
+			p.ContactInformation.Phone = append(p.ContactInformation.Phone, PhoneContact{Number: c})
+		}
+	}
+	return nil
+}
+
+// lists reads the list attributes, each item with its id, in order.
+func (r *reading) lists(p *profile, person *Person) error {
+	prefix := idKey(tableItem, p.account, p.id)
+	items, err := r.scanAll(prefix)
+	if err != nil {
+		return err
+	}
+	grouped := map[string][]json.RawMessage{}
+	for _, item := range items {
+		rest := item.Key[len(prefix):]
+		const tail = 1 + 8 + 16
+		if len(rest) < tail {
+			return fmt.Errorf("list item: %w", errMalformed)
+		}
+		name := string(rest[:len(rest)-tail])
+		grouped[name] = append(grouped[name], withID(lastID(item.Key), item.Value))
+	}
+	for name, group := range grouped {
+		value, err := json.Marshal(group)
+		if err != nil {
+			return fmt.Errorf("reading list %s: %w", name, err)
+		}
+		if person.CustomAttributes == nil {
+			person.CustomAttributes = map[string]json.RawMessage{}
+		}
+		person.CustomAttributes[name] = value
+	}
+	return nil
+}
+
+// withID puts the item's id first into its JSON object.
+func withID(i id, object []byte) json.RawMessage {
+	out := fmt.Appendf(nil, `{"__id":%q`, i.String())
+	if len(object) > 2 {
+		out = append(out, ',')
+		return append(out, object[1:]...)
+	}
+	return append(out, '}')
+}
+
+func (r *reading) links(p *profile) ([]Link, error) {
+	entries, err := r.scanAll(idKey(tableLink, p.account, p.id))
+	if err != nil {
+		return nil, err
+	}
+	links := make([]Link, 0, len(entries))
+	for _, entry := range entries {
+		link := Link{PersonID: lastID(entry.Key).String()}
+		if err := decodeValue(entry.Value, func(f field) {
+			switch f.number {
+			case 1:
+				link.Reason = f.string()
+			case 2:
+				link.At = fromMillis(f.int())
+			}
+		}); err != nil {
+			return nil, err
+		}
+		links = append(links, link)
+	}
+	return links, nil
+}
+
+// Persons lists persons, newest activity first, or searches them.
+func (s *Service) Persons(ctx context.Context, a Account, q PersonQuery) (persons []Person, next string, err error) {
+	if q.Limit <= 0 || q.Limit > mostPersons {
+		q.Limit = defaultPersons
+	}
+	err = s.read(ctx, a, func(r *reading) error {
+		persons = nil
+		var found []*profile
+		var err error
+		if text := searchWords(q.Text); len(text) > 0 {
+			found, next, err = r.search(text, q)
+		} else {
+			found, next, err = r.list(q)
+		}
+		if err != nil {
+			return err
+		}
+		for _, p := range found {
+			person, err := r.portray(p)
+			if err != nil {
+				return err
+			}
+			persons = append(persons, person)
+		}
+		return nil
+	})
+	return persons, next, err
+}
+
+// position is a place in the list: behind the person who was last active then.
+type position struct {
+	at     int64
+	person id
+}
+
+// compare orders by newest activity, then by id.
+func (p position) compare(o position) int {
+	if c := cmp.Compare(o.at, p.at); c != 0 {
+		return c
+	}
+	return slices.Compare(p.person[:], o.person[:])
+}
+
+func (p position) cursor() string {
+	return base64.RawURLEncoding.EncodeToString(append(appendTime(nil, p.at), p.person[:]...))
+}
+
+func parsePosition(cursor string) (p position, err error) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(raw) != 24 {
+		return position{}, ErrBadCursor
+	}
+	p.at = int64(binary.BigEndian.Uint64(raw)) //nolint:gosec // written by cursor from an int64
+	copy(p.person[:], raw[8:])
+	return p, nil
+}
+
+func (p *profile) position() position { return position{max(p.activity, p.created), p.id} }
+
+// list merges those with an open session, sorted here, with the others, who
+// stand in order.
+func (r *reading) list(q PersonQuery) (found []*profile, next string, err error) {
+	var after *position
+	if q.Cursor != "" {
+		p, err := parsePosition(q.Cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		after = &p
+	}
+	types := []PersonType{TypeLead, TypeCustomer}
+	if q.Type != "" {
+		types = []PersonType{q.Type}
+	}
+	for _, t := range types {
+		some, err := r.listType(t, after, q.Limit+1)
+		if err != nil {
+			return nil, "", err
+		}
+		found = append(found, some...)
+	}
+	return page(found, q.Limit)
+}
+
+// page sorts candidates and cuts them to one page with its cursor.
+func page(found []*profile, limit int) ([]*profile, string, error) {
+	slices.SortFunc(found, func(a, b *profile) int { return a.position().compare(b.position()) })
+	if len(found) <= limit {
+		return found, "", nil
+	}
+	found = found[:limit]
+	return found, found[limit-1].position().cursor(), nil
+}
+
+// listType reads the first persons of one type behind a position.
+func (r *reading) listType(t PersonType, after *position, limit int) ([]*profile, error) {
+	live, err := r.Scan(prefixKeys(listingPrefix(r.account, t, listedLive), maxLive))
+	if err != nil {
+		return nil, err
+	}
+	idle := prefixKeys(listingPrefix(r.account, t, listedIdle), limit)
+	if after != nil {
+		idle.From = append(listingKey(r.account, t, listedIdle, after.at, after.person), 0)
+	}
+	rest, err := r.Scan(idle)
+	if err != nil {
+		return nil, err
+	}
+	var found []*profile
+	for _, entry := range append(live, rest...) {
+		p, err := r.hot(lastID(entry.Key))
+		if err != nil {
+			return nil, err
+		}
+		if p == nil || !p.person() || (after != nil && p.position().compare(*after) <= 0) {
+			continue
+		}
+		found = append(found, p)
+	}
+	return found, nil
+}

@@ -1,0 +1,277 @@
+package tracker
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// resolveDevice finds the browser of this request, or makes it (B2). ok is
+// false when nothing may be recorded because the browser keeps no cookie (B25).
+func (w *work) resolveDevice() (ok bool, err error) {
+	tokens := distinct(w.req.DeviceTokens)
+	if len(tokens) == 1 {
+		d, _, err := w.deviceAt(hashKey(tableToken, w.req.Account, digestOf(tokens[0])))
+		if err != nil {
+			return false, err
+		}
+		if d != nil {
+			w.device = d
+			return true, w.retireOverdue()
+		}
+	}
+	boot, ok := w.boot(tokens)
+	if !ok {
+		return false, nil
+	}
+	d, since, err := w.deviceAt(hashKey(tableBoot, w.req.Account, boot))
+	if err != nil {
+		return false, err
+	}
+	if d == nil || w.now.Sub(fromMillis(since)) >= bootLife {
+		return true, w.newDevice(boot)
+	}
+	w.device = d
+	if err := w.retireOverdue(); err != nil {
+		return false, err
+	}
+	return true, w.issueToken()
+}
+
+// bootLife is how long a boot leads to its device (B2).
+const bootLife = 24 * time.Hour
+
+// boot says under which value a browser without a valid cookie starts. The SDK
+// sends one with its first calls. A single cookie that this server does not
+// know, left from a deleted device or another database, shows that the browser
+// keeps cookies and serves as well, so that its tabs meet again. Beside a call
+// that already has an epoch a boot means that our cookie did not come back.
+func (w *work) boot(tokens []string) (digest, bool) {
+	for _, call := range w.req.Calls {
+		if call.Epoch != "" && len(tokens) == 0 {
+			return digest{}, false
+		}
+	}
+	switch {
+	case w.req.Boot != "":
+		return digestOf("boot " + w.req.Boot), true
+	case len(tokens) == 1:
+		return digestOf("token " + tokens[0]), true
+	}
+	return digest{}, false
+}
+
+func distinct(values []string) []string {
+	out := make([]string, 0, 1)
+	for _, v := range values {
+		if v != "" && !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// deviceAt follows a token's or boot's key to the device, and on to its
+// successors; since is when the key was written. A nil device was not found.
+func (w *work) deviceAt(key []byte) (d *device, since int64, err error) {
+	value, err := w.tx.Get(key)
+	if err != nil || len(value) == 0 {
+		return nil, 0, err
+	}
+	next, since, err := decodeDeviceReference(value)
+	if err != nil {
+		return nil, 0, err
+	}
+	for hops := 0; hops < maxEpochs && !next.zero(); hops++ {
+		value, err := w.tx.Get(idKey(tableDevice, w.req.Account, next))
+		if err != nil || len(value) == 0 {
+			return nil, 0, err
+		}
+		d, err := decodeDevice(w.req.Account, next, value)
+		if err != nil || d.successor.zero() {
+			return d, since, err
+		}
+		next = d.successor
+	}
+	return nil, 0, nil
+}
+
+func deviceReference(i id, since int64) []byte {
+	e := newEncoder(32)
+	e.id(1, i)
+	e.int(2, since)
+	return e.b
+}
+
+func decodeDeviceReference(value []byte) (i id, since int64, err error) {
+	err = decodeValue(value, func(f field) {
+		switch f.number {
+		case 1:
+			i = f.id()
+		case 2:
+			since = f.int()
+		}
+	})
+	return i, since, err
+}
+
+// newDevice makes a device known by boot, with a visitor of its own.
+func (w *work) newDevice(boot digest) error {
+	w.device = &device{id: w.ids.id(), account: w.req.Account, boots: []digest{boot}, dirty: true}
+	if err := w.tx.Put(hashKey(tableBoot, w.req.Account, boot), deviceReference(w.device.id, millis(w.now))); err != nil {
+		return err
+	}
+	if err := w.issueToken(); err != nil {
+		return err
+	}
+	return w.newVisitor("")
+}
+
+// issueToken gives the device a further cookie value; the older ones go on to
+// lead to it.
+func (w *work) issueToken() error {
+	d := w.device
+	w.rotated = w.ids.token()
+	hash := digestOf(w.rotated)
+	d.tokens = append(d.tokens, hash)
+	d.renewed, d.dirty = millis(w.now), true
+	for len(d.tokens) > maxTokens {
+		if err := w.tx.Delete(hashKey(tableToken, d.account, d.tokens[0])); err != nil {
+			return err
+		}
+		d.tokens = slices.Delete(d.tokens, 0, 1)
+	}
+	return w.tx.Put(hashKey(tableToken, d.account, hash), deviceReference(d.id, d.renewed))
+}
+
+// retireOverdue replaces a device whose visitor had no activity for its whole
+// lifetime, although its deletion has not run yet (B15). The old record leads
+// to the new one until it is deleted.
+func (w *work) retireOverdue() error {
+	present := w.device.current()
+	if present == nil || !w.device.chat.zero() {
+		return nil
+	}
+	p, err := w.load(present.profile)
+	if err != nil {
+		return err
+	}
+	if p != nil && (p.kind != kindVisitor || !p.mergedInto.zero() || !w.overdue(p)) {
+		return nil
+	}
+	old := w.device
+	w.device = &device{id: w.ids.id(), account: w.req.Account, dirty: true}
+	old.successor = w.device.id
+	if err := w.tx.Put(idKey(tableDevice, old.account, old.id), old.encode()); err != nil {
+		return err
+	}
+	if err := w.issueToken(); err != nil {
+		return err
+	}
+	return w.newVisitor("")
+}
+
+// visitorEnd is when a visitor's lifetime after its last activity is over.
+func (s *Service) visitorEnd(p *profile) int64 {
+	return max(p.activity, p.created) + s.visitor.Milliseconds()
+}
+
+func (w *work) overdue(p *profile) bool { return w.visitorEnd(p) <= millis(w.now) }
+
+// newVisitor makes a visitor and turns the device's epoch to it.
+func (w *work) newVisitor(cause string) error {
+	p := w.create(kindVisitor)
+	p.device = w.device.id
+	p.expiry = w.visitorEnd(p)
+	if err := w.tx.Put(queueKey(p.expiry, dueVisitor, idRef(p.account, p.id)), present); err != nil {
+		return err
+	}
+	return w.turn(p, cause)
+}
+
+// turn begins a new epoch of the device: from now on p is who it is.
+func (w *work) turn(p *profile, cause string) error {
+	d := w.device
+	if last := d.current(); last != nil {
+		if last.profile == p.id {
+			return nil
+		}
+		last.to = millis(w.now)
+	}
+	d.epochs = append(d.epochs, epoch{name: w.ids.epoch(), profile: p.id, from: millis(w.now), cause: cause})
+	if len(d.epochs) > maxEpochs {
+		d.epochs = slices.Delete(d.epochs, 0, len(d.epochs)-maxEpochs)
+	}
+	d.dirty = true
+	return w.tx.Put(referenceKey(p.account, p.id, tableDevice, d.id[:]), present)
+}
+
+// profile is who the device is now.
+func (w *work) profile() (*profile, error) {
+	current := w.device.current()
+	if current == nil {
+		return nil, errGone
+	}
+	p, err := w.load(current.profile)
+	if err == nil && p == nil {
+		return nil, errGone
+	}
+	return p, err
+}
+
+// standing says how a call relates to the epochs of its device (B8).
+type standing int
+
+const (
+	standingNow   standing = iota // of the present epoch
+	standingOlder                 // of an older one, made while it lasted
+	standingStale                 // of an older one, made after it ended, or of none this device knows
+)
+
+// epochOf finds the epoch a call belongs to. The stamp says what the page knew;
+// without one the time at which the call was made decides.
+func (w *work) epochOf(call *Call) (*epoch, standing) {
+	d := w.device
+	made := millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
+	i := d.stamped(call.Epoch, made)
+	if i < 0 {
+		return nil, standingStale
+	}
+	ep := &d.epochs[i]
+	switch {
+	case i == len(d.epochs)-1:
+		return ep, standingNow
+	case made < ep.to && millis(w.now)-made <= lateLimit.Milliseconds():
+		return ep, standingOlder
+	}
+	return ep, standingStale
+}
+
+// stamped resolves a stamp to the index of an epoch, -1 when the device has
+// none such. made is when the call was made.
+func (d *device) stamped(stamp string, made int64) int {
+	base, cause, waited := cutStamp(stamp)
+	if waited {
+		for i := len(d.epochs) - 1; i >= 0; i-- {
+			if d.epochs[i].cause == cause {
+				return i
+			}
+		}
+	}
+	if base != "" {
+		return slices.IndexFunc(d.epochs, func(ep epoch) bool { return ep.name == base })
+	}
+	// The first epoch reaches back without limit: the page made its calls
+	// before the server heard of it.
+	for i := len(d.epochs) - 1; i > 0; i-- {
+		if d.epochs[i].from <= made {
+			return i
+		}
+	}
+	return 0
+}
+
+// cutStamp takes "<epoch>+<call id>" apart; waited says that there is a "+".
+func cutStamp(stamp string) (base, cause string, waited bool) {
+	return strings.Cut(stamp, "+")
+}

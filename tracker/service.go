@@ -1,0 +1,215 @@
+// Package tracker knows who is here and what they did: it selects the profile
+// of every SDK call, keeps visitors, leads and authenticated people with their
+// activity sessions and events, and answers what the console asks. The rules
+// it keeps are called B1, B2, … in its tests and in docs/rules.md.
+package tracker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/tracker/livechat"
+	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
+)
+
+// The lifetimes a Config starts from.
+const (
+	DefaultSessionTimeout = 30 * time.Minute
+	DefaultVisitorTTL     = 45 * 24 * time.Hour
+	DefaultChatSessionTTL = 45 * 24 * time.Hour
+	DefaultAuthSessionTTL = 24 * time.Hour
+)
+
+// Config is what a Service works by. Zero values mean the defaults.
+type Config struct {
+	Accounts map[Account]AccountConfig
+
+	SessionTimeout time.Duration // an activity session ends this long after its last activity
+	VisitorTTL     time.Duration // a visitor without activity is deleted after it
+	ChatSessionTTL time.Duration // a lead's Live Chat session without calls ends after it
+	AuthSessionTTL time.Duration // likewise an authenticated user's
+
+	Now    func() time.Time // the clock of everything that does not come with a request
+	Random io.Reader
+	Logger *slog.Logger
+}
+
+// AccountConfig is what belongs to one account.
+type AccountConfig struct {
+	Schema *schema.Schema
+	Tokens *livechat.Verifier // nil verifies no token
+}
+
+// Service carries out SDK calls and answers queries. It keeps nothing but the
+// store, so that several may work on one: of two configurations during a
+// reload, or of several proxies.
+type Service struct {
+	store    store.Store
+	accounts map[Account]AccountConfig
+	timeout  int64 // milliseconds
+	visitor  time.Duration
+	chat     time.Duration
+	auth     time.Duration
+	now      func() time.Time
+	random   io.Reader
+	log      *slog.Logger
+}
+
+// New returns a Service on st, which stays the caller's to close.
+func New(st store.Store, cfg Config) (*Service, error) {
+	if st == nil {
+		return nil, errors.New("tracker: no store")
+	}
+	s := &Service{
+		store:   st,
+		timeout: orDefault(cfg.SessionTimeout, DefaultSessionTimeout).Milliseconds(),
+		visitor: orDefault(cfg.VisitorTTL, DefaultVisitorTTL),
+		chat:    orDefault(cfg.ChatSessionTTL, DefaultChatSessionTTL),
+		auth:    orDefault(cfg.AuthSessionTTL, DefaultAuthSessionTTL),
+		now:     cfg.Now, random: cfg.Random, log: cfg.Logger,
+		accounts: make(map[Account]AccountConfig, len(cfg.Accounts)),
+	}
+	for _, lifetime := range []time.Duration{cfg.SessionTimeout, cfg.VisitorTTL, cfg.ChatSessionTTL, cfg.AuthSessionTTL} {
+		if lifetime < 0 || (lifetime > 0 && lifetime < time.Second) {
+			return nil, fmt.Errorf("tracker: lifetime %s is under a second", lifetime)
+		}
+	}
+	for account, ac := range cfg.Accounts {
+		if ac.Schema == nil {
+			return nil, fmt.Errorf("tracker: account %d has no schema", account)
+		}
+		s.accounts[account] = ac
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.random == nil {
+		s.random = rand.Reader
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s, nil
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// ErrUnknownAccount is returned for an account the service was not given.
+var ErrUnknownAccount = errors.New("tracker: unknown account")
+
+// Batch carries out the calls of one request in their order, inside one
+// transaction, and returns once that is durable: an answer of success means on
+// disk. What is wrong with a single call is in its result; the error is the
+// store's (store.ErrUnavailable and the like) or ErrUnknownAccount, and then
+// nothing was recorded, unless the outcome of the commit is unknown: repeating
+// the request is right in either case (B26).
+func (s *Service) Batch(ctx context.Context, req *Request) (*Response, error) {
+	account, ok := s.accounts[req.Account]
+	if !ok {
+		return nil, fmt.Errorf("%w %d", ErrUnknownAccount, req.Account)
+	}
+	if req.Agent.DeviceType == deviceSpider {
+		return unrecorded(req, "spiders are not recorded"), nil
+	}
+	response, err := s.run(ctx, req, account)
+	switch {
+	case !errors.Is(err, store.ErrTooLarge):
+		return response, err
+	case len(req.Calls) > 1:
+		return s.halves(ctx, req)
+	}
+	return tooLarge(req.Calls[0]), nil
+}
+
+// tooLarge refuses a single call that writes more than one transaction takes.
+func tooLarge(call Call) *Response {
+	code := map[string]int{MethodTrack: CodeTrack, MethodUpdatePerson: CodeUpdatePerson, MethodAppendToList: CodeAppendToList}[call.Method]
+	refusal := NewCallError(code, "the call changes too much at once; send it in parts")
+	return &Response{Results: []Result{{ID: call.ID, Err: refusal}}}
+}
+
+const deviceSpider = "spider"
+
+// unrecorded answers a request that is accepted and leaves no trace.
+func unrecorded(req *Request, why string) *Response {
+	response := &Response{Results: make([]Result, len(req.Calls))}
+	for i, call := range req.Calls {
+		response.Results[i] = Result{ID: call.ID, Warnings: []Warning{{Code: "not_recorded", Message: why}}}
+	}
+	return response
+}
+
+func (s *Service) run(ctx context.Context, req *Request, account AccountConfig) (*Response, error) {
+	ids, err := newIDSource(s.random)
+	if err != nil {
+		return nil, err
+	}
+	var response *Response
+	var note []slog.Attr
+	err = s.store.Update(ctx, func(tx store.Tx) error {
+		ids.restart()
+		w := newWork(s, tx, req, account, ids)
+		var err error
+		response, err = w.batch()
+		note = w.notes
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("recording a batch: %w", err)
+	}
+	for _, attr := range note {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "site session cookie ignored", attr)
+	}
+	return response, nil
+}
+
+// halves carries out a batch that is too much for one transaction in two. The
+// second half sees what the first did: the cookies it was given, as the
+// browser would send them.
+func (s *Service) halves(ctx context.Context, req *Request) (*Response, error) {
+	middle := len(req.Calls) / 2
+	first, second := *req, *req
+	first.Calls, second.Calls = req.Calls[:middle], req.Calls[middle:]
+	one, err := s.Batch(ctx, &first)
+	if err != nil {
+		return nil, err
+	}
+	second.DeviceTokens = carry(second.DeviceTokens, one.Device)
+	second.ChatTokens = carry(second.ChatTokens, one.Chat)
+	two, err := s.Batch(ctx, &second)
+	if err != nil {
+		return nil, err
+	}
+	two.Results = append(one.Results, two.Results...)
+	two.Device = later(one.Device, two.Device)
+	two.Chat = later(one.Chat, two.Chat)
+	return two, nil
+}
+
+func carry(tokens []string, change CookieChange) []string {
+	switch {
+	case change.Set:
+		return []string{change.Value}
+	case change.Delete:
+		return nil
+	}
+	return tokens
+}
+
+func later(one, two CookieChange) CookieChange {
+	if two.Set || two.Delete {
+		return two
+	}
+	return one
+}

@@ -1,0 +1,315 @@
+package tracker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// sweepEvery is how often deadlines are looked at: well under the 5 s within
+// which the end of a session is recorded (B11).
+const sweepEvery = time.Second
+
+// sweepBatch is how many deadlines one transaction takes, so that it stays
+// small and calls wait little for it.
+const sweepBatch = 32
+
+// Run ends sessions and deletes visitors when their time comes, until ctx is
+// done, and then returns nil. Several may run on one store at once: the guard
+// of each record decides which of them acts.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	var since, full time.Time
+	for {
+		now := s.now()
+		if now.Sub(full) >= fullSweep || now.Before(since) {
+			since, full = time.Time{}, now
+		}
+		if err := s.sweep(ctx, since, now); err == nil {
+			since = now.Add(-sweepOverlap)
+		} else if ctx.Err() == nil {
+			s.log.LogAttrs(ctx, slog.LevelError, "sweeping deadlines failed", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// What is before the last sweep was done by it, and scanning it again would
+// read the tombstones of everything that was ever due. Deadlines are never
+// queued further back than the clocks of those who queue them are apart, and
+// once an hour all is read in case one was.
+const (
+	sweepOverlap = time.Minute
+	fullSweep    = time.Hour
+)
+
+// Sweep does everything that is due now, once.
+func (s *Service) Sweep(ctx context.Context) error {
+	return s.sweep(ctx, time.Time{}, s.now())
+}
+
+func (s *Service) sweep(ctx context.Context, since, now time.Time) error {
+	for shard := range byte(queueShards) {
+		if err := s.sweepShard(ctx, shard, since, now); err != nil {
+			return fmt.Errorf("sweeping shard %d: %w", shard, err)
+		}
+	}
+	return s.forgetDay(ctx, now)
+}
+
+// sweepShard works through the deadlines of one shard that are due. Each one
+// is taken out of the queue or put back at a later time, so the scan always
+// begins at the head.
+func (s *Service) sweepShard(ctx context.Context, shard byte, since, now time.Time) error {
+	from, to := queueRange(shard, max(0, millis(since)), millis(now)+1)
+	for ctx.Err() == nil {
+		due, err := s.dueKeys(ctx, from, to)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		if err := s.settle(ctx, due, now); err != nil {
+			return err
+		}
+		from = append(due[len(due)-1].Key, 0)
+	}
+	return ctx.Err()
+}
+
+func (s *Service) dueKeys(ctx context.Context, from, to []byte) (due []store.Entry, err error) {
+	err = s.store.View(ctx, func(r store.Reader) error {
+		due, err = r.Scan(store.Range{From: from, To: to, Limit: sweepBatch, KeysOnly: true})
+		return err
+	})
+	return due, err
+}
+
+// settle does what a few deadlines ask for. What needs several rounds, as the
+// deletion of a long timeline does, is repeated until it is done.
+func (s *Service) settle(ctx context.Context, due []store.Entry, now time.Time) error {
+	for _, entry := range due {
+		for again := true; again; {
+			ids, err := newIDSource(s.random)
+			if err != nil {
+				return err
+			}
+			err = s.store.Update(ctx, func(tx store.Tx) error {
+				ids.restart()
+				again, err = s.settleOne(tx, ids, entry.Key, now)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settleOne handles one deadline in a transaction; again says that there is
+// more of it to do.
+func (s *Service) settleOne(tx store.Tx, ids *idSource, key []byte, now time.Time) (again bool, err error) {
+	_, kind, ref, err := parseQueueKey(key)
+	if err != nil {
+		return false, err
+	}
+	still, err := tx.Get(key)
+	if err != nil || len(still) == 0 {
+		return false, err // somebody else was first
+	}
+	account := Account(binary.BigEndian.Uint16(ref))
+	w := newWork(s, tx, &Request{Account: account, ReceivedAt: now}, s.accounts[account], ids)
+	switch kind {
+	case dueSession:
+		err = w.sessionDue(key, ref)
+	case dueLate:
+		err = w.lateDue(key, ref)
+	case dueVisitor:
+		again, err = w.visitorDue(key, ref)
+	case dueChat:
+		err = w.chatDue(key, ref)
+	case dueGrave:
+		err = w.graveDue(key, ref)
+	default:
+		err = fmt.Errorf("queue entry of unknown kind %q", kind)
+	}
+	if err != nil {
+		return false, err
+	}
+	return again, w.flush()
+}
+
+// sessionDue ends the open session of a profile, unless activity went on.
+func (w *work) sessionDue(key, ref []byte) error {
+	_, i, err := parseIDRef(ref)
+	if err != nil {
+		return err
+	}
+	p, err := w.load(i)
+	if err != nil {
+		return err
+	}
+	if p == nil || p.open.id.zero() {
+		return w.tx.Delete(key)
+	}
+	end := p.open.last + w.timeout
+	if end <= millis(w.now) {
+		if err := w.endOpen(p); errors.Is(err, errGone) {
+			p.open, p.dirty = openSession{}, true // nothing is left to be ended
+		} else if err != nil {
+			return err
+		}
+		return w.tx.Delete(key)
+	}
+	if err := w.tx.Delete(key); err != nil {
+		return err
+	}
+	p.open.queued, p.dirty = end, true
+	return w.tx.Put(queueKey(end, dueSession, ref), present)
+}
+
+// lateDue ends a back-dated session when no more of its events came (B13),
+// at the latest where the next session of its timeline begins.
+func (w *work) lateDue(key, ref []byte) error {
+	if err := w.tx.Delete(key); err != nil {
+		return err
+	}
+	record := append([]byte{tableSession}, ref...)
+	value, err := w.tx.Get(record)
+	if err != nil || len(value) == 0 {
+		return err
+	}
+	s, err := decodeSession(w.req.Account, record, value)
+	if err != nil || s.end != 0 {
+		return err
+	}
+	// The guard of the timeline keeps an event that joins at this moment from
+	// being lost: it reads and writes it too.
+	home, err := w.load(s.home)
+	if err != nil || home == nil {
+		return err
+	}
+	home.dirty = true
+	w.sessions[s.id] = s
+	if s.due > millis(w.now) {
+		s.queued = s.due
+		return w.tx.Put(queueKey(s.due, dueLate, ref), present)
+	}
+	s.end = s.last + w.timeout
+	after := appendTime(idKey(tableSession, s.account, s.home), s.start+1)
+	next, err := w.tx.Scan(store.Range{From: after, To: prefixEnd(idKey(tableSession, s.account, s.home)), Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(next) == 1 {
+		if _, start, _, err := parseSessionKey(next[0].Key); err == nil {
+			s.end = max(s.last, min(s.end, start))
+		}
+	}
+	return w.conclude(s.home, s)
+}
+
+// chatDue ends a Live Chat session nobody uses any more (B7).
+func (w *work) chatDue(key, ref []byte) error {
+	if err := w.tx.Delete(key); err != nil {
+		return err
+	}
+	_, i, err := parseIDRef(ref)
+	if err != nil {
+		return err
+	}
+	c, err := w.loadChat(i)
+	if err != nil || c == nil || c.ended != 0 {
+		return err
+	}
+	if end := w.chatEnd(c); end > millis(w.now) {
+		c.queued, c.dirty = end, true
+		return w.tx.Put(queueKey(end, dueChat, ref), present)
+	}
+	c.queued = 0
+	return w.end(c)
+}
+
+// graveDue forgets an ended cookie value, or an ended session itself, after
+// its 400 days.
+func (w *work) graveDue(key, ref []byte) error {
+	if err := w.tx.Delete(key); err != nil {
+		return err
+	}
+	const session = 2 + 16 + 16
+	if len(ref) == session {
+		var i id
+		copy(i[:], ref[2:])
+		return w.tx.Delete(idKey(tableChat, w.req.Account, i))
+	}
+	var hash digest
+	if copy(hash[:], ref[2+16:]) != len(hash) {
+		return errMalformed
+	}
+	return w.tx.Delete(hashKey(tableCookie, w.req.Account, hash))
+}
+
+// forgetDay drops the client ids of the oldest day that may still be kept,
+// some at a time (B26).
+func (s *Service) forgetDay(ctx context.Context, now time.Time) error {
+	horizon := dayOf(now.Add(-(dedupeDays + 1) * lateLimit))
+	from := binary.BigEndian.AppendUint16([]byte{tableDedupe}, 1)
+	to := binary.BigEndian.AppendUint16([]byte{tableDedupe}, horizon)
+	var old []store.Entry
+	err := s.store.View(ctx, func(r store.Reader) (err error) {
+		old, err = r.Scan(store.Range{From: from, To: to, Limit: maxForget, KeysOnly: true})
+		return err
+	})
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		for _, entry := range old {
+			if err := forget(tx, entry.Key, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// maxForget bounds the deletions of one transaction.
+const maxForget = 200
+
+// forget drops one client id, and the spilled window it may stand for unless
+// the tab was heard of again since.
+func forget(tx store.Tx, key []byte, now time.Time) error {
+	if err := tx.Delete(key); err != nil {
+		return err
+	}
+	const client = 1 + 2 + 2 + 16
+	if len(key) <= client || key[client] != spillMark[0] {
+		return nil
+	}
+	spill := append([]byte{tableDedupe, 0, 0}, key[3:]...)
+	value, err := tx.Get(spill)
+	if err != nil || len(value) == 0 {
+		return err
+	}
+	var at int64
+	if err := decodeValue(value, func(f field) {
+		if f.number == 4 {
+			at = f.int()
+		}
+	}); err != nil {
+		return err
+	}
+	if now.Sub(fromMillis(at)) < dedupeDays*lateLimit {
+		return nil
+	}
+	return tx.Delete(spill)
+}

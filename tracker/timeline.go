@@ -1,0 +1,239 @@
+package tracker
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"math"
+	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// The sizes of a page of events, and how many events a filtered query looks
+// at before it answers with what it has.
+const (
+	defaultEvents = 50
+	mostEvents    = 200
+	maxLooked     = 5000
+)
+
+// Events is a page of a person's timeline over all merged visitors, newest
+// first.
+func (s *Service) Events(ctx context.Context, a Account, personID string, q EventQuery) (events []Event, next string, err error) {
+	if q.Limit <= 0 || q.Limit > mostEvents {
+		q.Limit = defaultEvents
+	}
+	err = s.read(ctx, a, func(r *reading) error {
+		p, err := r.person(personID)
+		if err != nil {
+			return err
+		}
+		events, next, err = r.timeline(p, q)
+		return err
+	})
+	return events, next, err
+}
+
+// strand is one member's timeline, read backwards in pieces.
+type strand struct {
+	home   id
+	merge  *MergedFrom // nil for the person's own
+	from   []byte
+	to     []byte
+	buffer []store.Entry
+	done   bool
+}
+
+// fill makes the next entry of the strand available.
+func (t *strand) fill(r store.Reader, limit int) error {
+	if len(t.buffer) > 0 || t.done {
+		return nil
+	}
+	entries, err := r.Scan(store.Range{From: t.from, To: t.to, Reverse: true, Limit: limit})
+	if err != nil {
+		return err
+	}
+	t.done = len(entries) < limit
+	if len(entries) > 0 {
+		t.to = entries[len(entries)-1].Key
+	}
+	t.buffer = entries
+	return nil
+}
+
+// timeline merges the strands of a person. Their keys order them: time, what
+// comes first at one time, event.
+func (r *reading) timeline(p *profile, q EventQuery) (events []Event, next string, err error) {
+	strands, err := r.strands(p, q)
+	if err != nil {
+		return nil, "", err
+	}
+	events = []Event{}
+	for looked := 0; ; looked++ {
+		newest, err := r.newest(strands, q.Limit)
+		if err != nil || newest == nil {
+			return events, "", err
+		}
+		entry := newest.buffer[0]
+		if len(events) == q.Limit || looked == maxLooked {
+			return events, eventCursor(entry.Key), nil
+		}
+		newest.buffer = newest.buffer[1:]
+		event, err := r.event(entry, newest.merge)
+		if err != nil {
+			return nil, "", err
+		}
+		if q.DefinitionID == "" || q.DefinitionID == event.DefinitionID {
+			events = append(events, event)
+		}
+	}
+}
+
+// newest is the strand with the newest entry left, nil when all are read.
+func (r *reading) newest(strands []*strand, limit int) (*strand, error) {
+	var best *strand
+	for _, t := range strands {
+		if err := t.fill(r, limit+1); err != nil {
+			return nil, err
+		}
+		if len(t.buffer) == 0 {
+			continue
+		}
+		if best == nil || bytes.Compare(eventSuffix(t.buffer[0].Key), eventSuffix(best.buffer[0].Key)) > 0 {
+			best = t
+		}
+	}
+	return best, nil
+}
+
+// strands opens the person's own timeline and those of the members that reach
+// into the asked time.
+func (r *reading) strands(p *profile, q EventQuery) ([]*strand, error) {
+	from, to := int64(0), int64(math.MaxInt64)
+	if !q.From.IsZero() {
+		from = max(0, millis(q.From))
+	}
+	if !q.To.IsZero() {
+		to = max(0, millis(q.To))
+	}
+	var last []byte // the end of the page before, as part of a key
+	if q.Cursor != "" {
+		var err error
+		if last, err = parseEventCursor(q.Cursor); err != nil {
+			return nil, err
+		}
+	}
+	open := func(home id, merged *MergedFrom) *strand {
+		base := idKey(tableEvent, p.account, home)
+		t := &strand{home: home, merge: merged, from: appendTime(bytes.Clone(base), from), to: appendTime(bytes.Clone(base), to)}
+		if last != nil {
+			if end := append(append(bytes.Clone(base), last...), 0); bytes.Compare(end, t.to) < 0 {
+				t.to = end
+			}
+		}
+		return t
+	}
+	strands := []*strand{open(p.id, nil)}
+	members, err := r.scanAll(idKey(tableMember, p.account, p.id))
+	if err != nil {
+		return nil, err
+	}
+	for _, member := range members {
+		m, err := decodeMerge(member.Value)
+		if err != nil {
+			return nil, err
+		}
+		home := lastID(member.Key)
+		strands = append(strands, open(home, &MergedFrom{MergeID: m.id.String(), ProfileID: home.String()}))
+	}
+	return strands, nil
+}
+
+// eventCursor names the first event of the next page by its place in time; it
+// is the same whichever member's timeline the event stands in.
+func eventCursor(key []byte) string { return base64.RawURLEncoding.EncodeToString(eventSuffix(key)) }
+
+func parseEventCursor(cursor string) ([]byte, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(raw) != eventKeyLen-3-16 {
+		return nil, ErrBadCursor
+	}
+	return raw, nil
+}
+
+func (r *reading) event(entry store.Entry, merged *MergedFrom) (Event, error) {
+	_, occurred, i, err := parseEventKey(entry.Key)
+	if err != nil {
+		return Event{}, err
+	}
+	ev, err := decodeEvent(entry.Value)
+	if err != nil {
+		return Event{}, err
+	}
+	properties, err := ev.readable(occurred)
+	if err != nil {
+		return Event{}, err
+	}
+	event := Event{
+		ID: i.String(), DefinitionID: ev.definition, Title: r.accounts[r.account].Schema.Title(ev.definition),
+		OccurredTime: fromMillis(occurred), ReceivedTime: fromMillis(ev.received),
+		Properties: properties, MergedFrom: merged,
+	}
+	if !ev.session.zero() {
+		event.SessionID = ev.session.String()
+	}
+	return event, nil
+}
+
+// Merges are the merges that made a person, newest first.
+func (s *Service) Merges(ctx context.Context, a Account, personID string) (merges []Merge, err error) {
+	err = s.read(ctx, a, func(r *reading) error {
+		p, err := r.person(personID)
+		if err != nil {
+			return err
+		}
+		members, err := r.scanAll(idKey(tableMember, p.account, p.id))
+		if err != nil {
+			return err
+		}
+		merges = make([]Merge, 0, len(members))
+		for _, member := range members {
+			m, err := decodeMerge(member.Value)
+			if err != nil {
+				return err
+			}
+			merges = append(merges, Merge{
+				ID: m.id.String(), VisitorID: m.visitor.String(), PersonID: m.person.String(),
+				At: fromMillis(m.at), Reason: m.reason, RequestID: m.request,
+			})
+		}
+		return nil
+	})
+	return merges, err
+}
+
+const maxSessionID = 50
+
+// InvalidateSession ends every Live Chat session that was authenticated by a
+// token with this sid and issued until now. A device bound to one finds out
+// with its next call. An sid that is not known yet is invalidated as well: its
+// token may be on its way. A widget that is not configured and an sid of none
+// or more than 50 characters answer ErrNotFound.
+func (s *Service) InvalidateSession(ctx context.Context, a Account, widgetID, sid string) error {
+	account, ok := s.accounts[a]
+	if !ok {
+		return ErrUnknownAccount
+	}
+	if sid == "" || len(sid) > maxSessionID || account.Tokens == nil {
+		return ErrNotFound
+	}
+	if _, known := account.Tokens.Widget(widgetID); !known {
+		return ErrNotFound
+	}
+	e := newEncoder(12)
+	e.int(1, millis(s.now().Truncate(time.Millisecond)))
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		return tx.Put(invalidationKey(a, widgetID, sid), e.b)
+	})
+}
