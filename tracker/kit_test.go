@@ -307,3 +307,28 @@ func (w *world) persons() []Person {
 	require.NoError(w.t, err)
 	return persons
 }
+
+// keys is every key of the store but those of dedupe days, which are dropped
+// on their own clock.
+func (w *world) keys() (keys []string) {
+	w.t.Helper()
+	require.NoError(w.t, w.store.View(context.Background(), func(r store.Reader) error {
+		next := store.Range{From: []byte{0}, To: []byte{0xff}, Limit: store.MaxScan, KeysOnly: true}
+		for {
+			some, err := r.Scan(next)
+			if err != nil {
+				return err
+			}
+			for _, e := range some {
+				if e.Key[0] != tableDedupe {
+					keys = append(keys, fmt.Sprintf("%c %x", e.Key[0], e.Key[1:]))
+				}
+			}
+			if len(some) < store.MaxScan {
+				return nil
+			}
+			next.From = append(some[len(some)-1].Key, 0)
+		}
+	}))
+	return keys
+}

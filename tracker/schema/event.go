@@ -3,12 +3,13 @@ package schema
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 )
 
 // maxEventBytes bounds the properties of one event, as sent and as stored (B22).
 const maxEventBytes = 32 << 10
 
-var errEventTooLarge = reasonf("the properties are larger than %d bytes", maxEventBytes)
+var errEventTooLarge = fmt.Errorf("the properties are larger than %d bytes", maxEventBytes)
 
 // openEvent is the rule where no event is defined and none needs to be.
 var openEvent = &objectRule{open: true}
@@ -50,9 +51,9 @@ func (s *Schema) eventRule(eventID string) (*objectRule, error) {
 	case eventID == "":
 		return nil, errors.New("the event's id is missing")
 	case standardEvent(eventID):
-		return nil, reasonf("event %s is a standard event, which only the server records", quoted(eventID))
+		return nil, fmt.Errorf("event %s is a standard event, which only the server records", quoted(eventID))
 	case s.strict || len(s.events) > 0:
-		return nil, reasonf("event %s is not defined", quoted(eventID))
+		return nil, fmt.Errorf("event %s is not defined", quoted(eventID))
 	case !validEventID(eventID):
 		return nil, errEventID
 	}

@@ -61,8 +61,6 @@ func rooted(err error, subject string) error {
 	return err
 }
 
-func reasonf(format string, args ...any) error { return fmt.Errorf(format, args...) }
-
 // quoted makes a name safe to show: bounded, with everything unprintable escaped.
 func quoted(name string) string { return strconv.Quote(clip(name)) }
 
@@ -82,7 +80,7 @@ func clip(name string) string {
 func syntaxError(err error) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName) {
-		return reasonf("property %s is given twice", quoted(pointerPath(syntax.JSONPointer)))
+		return fmt.Errorf("property %s is given twice", quoted(pointerPath(syntax.JSONPointer)))
 	}
 	return errors.New("not valid JSON")
 }

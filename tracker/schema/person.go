@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -22,7 +23,7 @@ const (
 	maxWarnings = 32
 )
 
-var errItemTooLarge = reasonf("the item is longer than %d characters of JSON", maxAttributeChars)
+var errItemTooLarge = fmt.Errorf("the item is longer than %d characters of JSON", maxAttributeChars)
 
 // PersonUpdate is a checked updatePerson call (B23). What is absent is kept.
 type PersonUpdate struct {
@@ -55,7 +56,7 @@ func (s *Schema) ParsePerson(dto json.RawMessage) (*PersonUpdate, []Warning, err
 		return nil, nil, errors.New("the person is missing")
 	}
 	if len(dto) > maxPersonBytes {
-		return nil, nil, reasonf("the person is larger than %d bytes", maxPersonBytes)
+		return nil, nil, fmt.Errorf("the person is larger than %d bytes", maxPersonBytes)
 	}
 	p := &personParser{
 		schema: s,
@@ -238,6 +239,6 @@ func (w *warnings) list() []Warning {
 	if w.more == 0 {
 		return w.kept
 	}
-	last := reasonf("%d more properties were ignored", w.more).Error()
-	return append(w.kept, Warning{Code: WarnIgnoredProperty, Message: last})
+	message := fmt.Sprintf("%d more properties were ignored", w.more)
+	return append(w.kept, Warning{Code: WarnIgnoredProperty, Message: message})
 }

@@ -7,6 +7,7 @@ package schema
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -132,10 +133,10 @@ func (s *Schema) Attribute(name string) (Attribute, bool) {
 func (s *Schema) CheckListItem(attributeName string, value json.RawMessage) (canonical []byte, err error) {
 	attr, ok := s.attributes[foldName(attributeName)]
 	if !ok {
-		return nil, reasonf("custom attribute %s is not defined", quoted(attributeName))
+		return nil, fmt.Errorf("custom attribute %s is not defined", quoted(attributeName))
 	}
 	if attr.Type != TypeList {
-		return nil, reasonf("custom attribute %s is of type %s, not list", quoted(attr.Name), attr.Type)
+		return nil, fmt.Errorf("custom attribute %s is of type %s, not list", quoted(attr.Name), attr.Type)
 	}
 	if len(value) == 0 {
 		return nil, errors.New("the item is missing")
