@@ -332,3 +332,11 @@ func (w *world) keys() (keys []string) {
 	}))
 	return keys
 }
+
+func (w *world) scanAll(table byte) (all []store.Entry, err error) {
+	err = w.store.View(context.Background(), func(r store.Reader) error {
+		all, err = r.Scan(store.Range{From: []byte{table}, To: []byte{table + 1}, Limit: store.MaxScan})
+		return err
+	})
+	return all, err
+}

@@ -10,13 +10,22 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
-// The names of our cookies. On https the browser itself guarantees by the
-// prefix that the value was not planted over plain http.
-const (
-	deviceCookie = "_people"
-	chatCookie   = "_people_chat"
-	securePrefix = "__Secure-"
+// cookieName is what one of our cookies is called on http and on https, where
+// the browser itself guarantees by the prefix that the value was not planted
+// over plain http.
+type cookieName struct{ plain, secure string }
+
+var (
+	deviceCookie = cookieName{"_people", "__Secure-people"}
+	chatCookie   = cookieName{"_people_chat", "__Secure-people_chat"}
 )
+
+func (n cookieName) on(site Site) string {
+	if site.secure() {
+		return n.secure
+	}
+	return n.plain
+}
 
 const (
 	// maxCookieBytes is far above every value this server issues. A longer one
@@ -43,8 +52,8 @@ func (h *Handler) readCookies(r *http.Request, site Site) cookies {
 	if len(r.Header["Cookie"]) == 0 {
 		return c
 	}
-	c.device = cookieValues(r, site.cookieName(deviceCookie), maxCookieBytes)
-	c.chat = cookieValues(r, site.cookieName(chatCookie), maxCookieBytes)
+	c.device = cookieValues(r, deviceCookie.on(site), maxCookieBytes)
+	c.chat = cookieValues(r, chatCookie.on(site), maxCookieBytes)
 	for _, name := range h.sessionCookies {
 		for _, value := range cookieValues(r, name, maxSiteCookieBytes) {
 			c.site = append(c.site, tracker.SiteCookie{Name: name, Value: value})
@@ -71,13 +80,6 @@ func cookieValues(r *http.Request, name string, most int) []string {
 }
 
 func (s Site) secure() bool { return strings.EqualFold(s.Scheme, "https") }
-
-func (s Site) cookieName(name string) string {
-	if s.secure() {
-		return securePrefix + name[1:] // "__Secure-people", not "__Secure-_people"
-	}
-	return name
-}
 
 // setCookies writes what changed. The device's cookie lives as long as a
 // visitor does without activity and is renewed by activity; the browser would
@@ -109,9 +111,9 @@ func isActivity(req *tracker.Request, res *tracker.Response) bool {
 	return false
 }
 
-func setCookie(header http.Header, site Site, name string, change tracker.CookieChange) {
+func setCookie(header http.Header, site Site, name cookieName, change tracker.CookieChange) {
 	cookie := http.Cookie{
-		Name:     site.cookieName(name),
+		Name:     name.on(site),
 		Path:     site.cookiePath(),
 		Secure:   site.secure(),
 		HttpOnly: true,
@@ -142,8 +144,7 @@ func (s Site) cookiePath() string {
 
 // checkSessionCookies judges the configured names of the site's cookies.
 func checkSessionCookies(names []string) error {
-	https := Site{Scheme: "https"}
-	own := []string{deviceCookie, chatCookie, https.cookieName(deviceCookie), https.cookieName(chatCookie)}
+	own := []string{deviceCookie.plain, deviceCookie.secure, chatCookie.plain, chatCookie.secure}
 	for i, name := range names {
 		switch {
 		case (&http.Cookie{Name: name, Value: "v"}).Valid() != nil:

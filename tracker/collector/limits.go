@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -137,13 +138,9 @@ func (s *subject) setDevice(tokens []string) {
 // belongs to: what one customer of a provider usually holds. It is invalid
 // where there is no address, on a Unix socket say.
 func addressPrefix(remote string) netip.Prefix {
-	addr, err := netip.ParseAddr(remote)
+	addr, err := parseAddr(remote)
 	if err != nil {
-		withPort, err := netip.ParseAddrPort(remote)
-		if err != nil {
-			return netip.Prefix{}
-		}
-		addr = withPort.Addr()
+		return netip.Prefix{}
 	}
 	addr = addr.Unmap()
 	bits := 48
@@ -155,4 +152,12 @@ func addressPrefix(remote string) netip.Prefix {
 		return netip.Prefix{}
 	}
 	return prefix
+}
+
+func parseAddr(remote string) (netip.Addr, error) {
+	if strings.HasPrefix(remote, "[") || strings.Count(remote, ":") == 1 {
+		withPort, err := netip.ParseAddrPort(remote)
+		return withPort.Addr(), err
+	}
+	return netip.ParseAddr(remote)
 }

@@ -84,11 +84,11 @@ func cutAuthority(address string) (authority, path string) {
 	if end < 0 {
 		end = len(address) - i
 	}
-	host := address[i : i+end]
+	authority, path, host := address[:i+end], address[i+end:], address[i:i+end]
 	if at := strings.LastIndexByte(host, '@'); at >= 0 {
-		host = host[at+1:]
+		authority = address[:i] + host[at+1:]
 	}
-	return address[:i] + host, address[i+end:]
+	return authority, path
 }
 
 // path removes the values of matrix parameters, as in /shop;jsessionid=…/cart,

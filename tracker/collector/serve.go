@@ -141,8 +141,7 @@ func isMediaType(value string) bool {
 }
 
 // readBody reads at most maxBody bytes into scratch, whatever Content-Length
-// said. A body that breaks off is answered with 503, which keeps the calls
-// where they are, should the browser still be there to read it.
+// said.
 func readBody(r *http.Request, scratch *[]byte) ([]byte, *refusal) {
 	b := (*scratch)[:0]
 	defer func() { *scratch = b }()
@@ -154,16 +153,26 @@ func readBody(r *http.Request, scratch *[]byte) ([]byte, *refusal) {
 		}
 		n, err := r.Body.Read(b[len(b):min(cap(b), maxBody+1)])
 		b = b[:len(b)+n]
-		var limit *http.MaxBytesError
 		switch {
-		case len(b) > maxBody || errors.As(err, &limit): // limit: a tighter one of the operator's
+		case len(b) > maxBody:
 			return nil, tooLarge()
 		case err == io.EOF:
 			return b, nil
 		case err != nil:
-			return nil, refuse(http.StatusServiceUnavailable, ResultUnavailable, "the body broke off").after(unavailableFor)
+			return nil, brokenBody(err)
 		}
 	}
+}
+
+// brokenBody says what an error of reading means. A body that breaks off is
+// answered with 503, which keeps the calls where they are, should the browser
+// still be there to read it.
+func brokenBody(err error) *refusal {
+	var limit *http.MaxBytesError // a tighter limit of the operator's
+	if errors.As(err, &limit) {
+		return tooLarge()
+	}
+	return refuse(http.StatusServiceUnavailable, ResultUnavailable, "the body broke off").after(unavailableFor)
 }
 
 const autoKey = "auto"

@@ -81,6 +81,13 @@ func TestB22Track(t *testing.T) {
 		"fail/blank":                {properties: ` `, reason: `not valid JSON`},
 		"fail/deep nesting":         {properties: `{"name":` + strings.Repeat("[", 30000) + `}`, reason: `property "name" must be a string, not a list`},
 		"fail/long name is cut":     {properties: `{"` + strings.Repeat("n", 30000) + `":1}`, reason: `property "` + strings.Repeat("n", 64) + `…" is not defined`},
+		"fail/name cut at a letter": {properties: `{"n` + strings.Repeat("ü", 99) + `":1}`, reason: `property "n` + strings.Repeat("ü", 31) + `…" is not defined`},
+		"fail/empty name":           {properties: `{"":1}`, reason: `property "\"\"" is not defined`},
+		"fail/brackets mixed":       {properties: `{"name":"a"]`, reason: `not valid JSON`},
+		"fail/list cut off":         {properties: `{"items":[{"id":"a"}`, reason: `not valid JSON`},
+		"fail/list closed wrongly":  {properties: `{"items":[}`, reason: `not valid JSON`},
+		"fail/no value":             {properties: `{"name":}`, reason: `not valid JSON`},
+		"fail/bad escape":           {properties: `{"name":"\x"}`, reason: `not valid JSON`},
 		"fail/unprintable name":     {properties: `{"a\u0000\u202e":1}`, reason: `property "a\x00\u202e" is not defined`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -225,7 +232,9 @@ func TestB22WithoutDefinitions(t *testing.T) {
 		"fail/name":                 {schema: open, id: "a", properties: `{"Bad":1}`, reason: `property "Bad" is not possible, ` + errFieldName.Error()},
 		"fail/too many": {schema: open, id: "a", properties: `{` + strings.TrimSuffix(manyMembers(121), ",") + `}`,
 			reason: `property "p120" is one too many, at most 120 are possible`},
-		"fail/not JSON": {schema: open, id: "a", properties: `{"x":}`, reason: "not valid JSON"},
+		"ok/widest item":     {schema: open, id: "a", properties: `{"l":[{` + strings.TrimSuffix(manyMembers(128), ",") + `}]}`, want: `{"l":[{` + strings.TrimSuffix(manyMembers(128), ",") + `}]}`},
+		"fail/item too wide": {schema: open, id: "a", properties: `{"l":[{` + strings.TrimSuffix(manyMembers(129), ",") + `}]}`, reason: `property "l[0].p128" is one too many, at most 128 are possible`},
+		"fail/not JSON":      {schema: open, id: "a", properties: `{"x":}`, reason: "not valid JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

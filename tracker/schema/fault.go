@@ -40,6 +40,9 @@ func within(err error, step string) error {
 	if !ok {
 		return err
 	}
+	if step == "" { // JSON allows it as a name
+		step = `""`
+	}
 	switch {
 	case f.path == "":
 		f.path = clip(step)

@@ -1,0 +1,391 @@
+package tracker
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestB2SameBootSameDevice(t *testing.T) {
+	w := newWorld(t)
+	one := w.browser("anna")
+	two := *one // a second tab, opened before the first was answered
+	two.tab = "anna2"
+	first, second := one.request(one.call(MethodPage, m{})), two.request(two.call(MethodPage, m{}))
+	one.send(first)
+	two.send(second)
+	assert.Equal(t, one.profile().id, two.profile().id)
+	assert.Equal(t, one.epoch, two.epoch)
+
+	lost := *one // the answer never arrived: the same request again, without a cookie
+	lost.device = ""
+	lost.send(first)
+	assert.Equal(t, one.profile().id, lost.profile().id)
+	one.startChat()
+	assert.Equal(t, []string{"sessionStarted", "pageView", "pageView", "personMerged"}, definitions(w.timeline(one.person().ID)), "recorded once each")
+}
+
+func TestB2BootLeadsToItsDeviceForADay(t *testing.T) {
+	w := newWorld(t)
+	one := w.browser("anna")
+	one.open()
+	w.pass(24 * time.Hour)
+	two := w.browser("anna") // the same boot a day later, no cookie
+	two.open()
+	assert.NotEqual(t, one.profile().id, two.profile().id)
+}
+
+func TestB25CookiesBlocked(t *testing.T) {
+	w := newWorld(t)
+	for name, change := range map[string]func(*Request){
+		"neither cookie nor boot":     func(r *Request) { r.Boot = "" },
+		"a boot beside a known epoch": func(r *Request) { r.Calls[0].Epoch = "abcdefghijkl" },
+		"two values of our cookie":    func(r *Request) { r.Boot = ""; r.DeviceTokens = []string{"a", "b"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := w.browser("anna")
+			req := b.request(b.call(MethodTrack, m{"eventId": "action"}))
+			change(req)
+			before := w.keys()
+			response := b.send(req)
+			require.NotNil(t, response.Results[0].Err)
+			assert.Equal(t, CodeMissingAuthorization, response.Results[0].Err.Code)
+			assert.Equal(t, "MissingAuthorizationTokenError", response.Results[0].Err.Name)
+			assert.Equal(t, before, w.keys(), "nothing recorded")
+			assert.False(t, response.Device.Set)
+		})
+	}
+}
+
+func TestForgedCookieLeadsNowhere(t *testing.T) {
+	w := newWorld(t)
+	anna := w.lead("anna")
+	before := w.story(anna.person().ID)
+	mallory := w.browser("mallory")
+	mallory.device = "00000000000000000000000000000000"
+	mallory.chat = "11111111111111111111111111111111"
+	mallory.answered = true // its SDK sends no boot
+	mallory.open()
+	assert.NotEqual(t, "00000000000000000000000000000000", mallory.device, "only tokens this server issued are honoured")
+	assert.Equal(t, kindVisitor, mallory.profile().kind)
+	assert.Equal(t, before, w.story(anna.person().ID))
+}
+
+func TestTwoDeviceCookiesAtOnceAreNone(t *testing.T) {
+	w := newWorld(t)
+	anna, bert := w.browser("anna"), w.browser("bert")
+	anna.open()
+	bert.open()
+	req := bert.request(bert.call(MethodPage, m{}))
+	req.DeviceTokens = []string{anna.device, bert.device}
+	req.Boot, req.Calls[0].Epoch = "ffffffffffffffffffffffffffffffff", ""
+	before := anna.profile().id
+	other := w.browser("other")
+	other.send(req)
+	assert.NotEqual(t, before, other.profile().id)
+	assert.NotEqual(t, bert.profile().id, other.profile().id)
+}
+
+func TestDeviceCookieIsRenewedDaily(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	first := b.device
+	assert.False(t, b.send(b.request(b.call(MethodPage, m{}))).Device.Set)
+	w.pass(25 * time.Hour)
+	response := b.send(b.request(b.call(MethodPage, m{})))
+	assert.Equal(t, CookieChange{Set: true, Value: first, MaxAge: DefaultVisitorTTL}, response.Device)
+}
+
+func TestB26SameIDIsAnsweredAsTheFirstTime(t *testing.T) {
+	for name, id := range map[string]string{"the SDK's form": "tab-7", "any other form": "3f2c_A", "a long one": "0123456789abcdef0123456789abcdef0123"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.lead("anna")
+			call := b.call(MethodTrack, m{"eventId": "action", "properties": m{"label": "once"}})
+			call.ID = id
+			update := b.call(MethodUpdatePerson, m{"tags": []string{"x"}, "nickName": "ignored"})
+			update.ID = id + "u"
+			req := b.request(call, update)
+			first := b.send(req)
+			for _, wait := range []time.Duration{0, time.Hour, 6 * 24 * time.Hour} {
+				w.pass(wait)
+				retry := *req
+				retry.ReceivedAt, retry.SentAt = w.now, w.now
+				retry.DeviceTokens, retry.ChatTokens = []string{b.device}, []string{b.chat}
+				assert.Equal(t, first.Results, b.send(&retry).Results, "warnings too")
+			}
+			once := 0
+			for _, line := range w.story(b.person().ID) {
+				if line == "10:00 action once" {
+					once++
+				}
+			}
+			assert.Equal(t, 1, once)
+		})
+	}
+}
+
+func TestB26RefusedCallsAreRefusedAgain(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	call := b.call(MethodTrack, m{"eventId": "undefined"})
+	first, second := b.send(b.request(call)), b.send(b.request(call))
+	require.NotNil(t, first.Results[0].Err)
+	assert.Equal(t, first.Results, second.Results)
+}
+
+func TestB26TabsPushedOutOfTheRecord(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	early := b.call(MethodTrack, m{"eventId": "action", "properties": m{"label": "early"}})
+	b.send(b.request(early))
+	for tab := range 3 * maxWindows {
+		b.tab = string(rune('a' + tab))
+		b.n = 0
+		b.track("other tab")
+	}
+	w.pass(6 * 24 * time.Hour)
+	b.send(b.request(early))
+	b.startChat()
+	assert.Len(t, only(w.timeline(b.person().ID), "early"), 1)
+}
+
+func only(events []Event, label string) (out []Event) {
+	for _, e := range events {
+		if string(e.Properties) == `{"label":"`+label+`"}` {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func TestDedupeIsForgottenAfterAWeek(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	call := b.call(MethodTrack, m{"eventId": "action"})
+	call.ID = "of_another_form"
+	b.send(b.request(call))
+	count := func() (n int) {
+		entries, err := w.scanAll(tableDedupe)
+		require.NoError(t, err)
+		return len(entries)
+	}
+	w.pass(7 * 24 * time.Hour)
+	assert.Equal(t, 1, count())
+	w.pass(3 * 24 * time.Hour)
+	assert.Zero(t, count())
+}
+
+func TestWindowModel(t *testing.T) {
+	win, recorded, high := tabWindow{tab: "x"}, map[uint64]bool{}, uint64(0)
+	for i, n := range []uint64{1, 3, 2, 64, 65, 66, 130, 129, 67, 500, 437, 436, 499, 1 << 40} {
+		if high < n+64 {
+			assert.Equal(t, recorded[n], win.seen(n), "step %d: %d", i, n)
+		} else {
+			assert.True(t, win.seen(n), "what lies behind the window counts as recorded")
+		}
+		win.mark(n)
+		recorded[n] = true
+		high = max(high, n)
+		assert.True(t, win.seen(n))
+	}
+}
+
+func TestSplitClientID(t *testing.T) {
+	for client, ok := range map[string]bool{
+		"a-1": true, "abcdefghijklmnopqrst-999999999999999": true,
+		"a-0": false, "a-01": false, "a-": false, "-1": false, "a": false, "a-1b": false, "a-1-2": false,
+		"abcdefghijklmnopqrstu-1": false, "a-1000000000000000": false,
+	} {
+		_, _, got := splitClientID(client)
+		assert.Equal(t, ok, got, client)
+	}
+}
+
+func TestB8CallsOfAnOlderEpoch(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	epoch := b.epoch
+	w.pass(time.Minute)
+	late := b.at(30*time.Second, "made as visitor")
+	update := b.call(MethodUpdatePerson, m{"firstName": "Anna"})
+	b.startChat()
+	lead := b.person()
+	w.pass(time.Minute)
+
+	t.Run("an event made before the epoch ended is appended to its profile", func(t *testing.T) {
+		assert.Nil(t, b.send(b.request(late)).Results[0].Err)
+		found := only(w.timeline(lead.ID), "made as visitor")
+		require.Len(t, found, 1)
+		assert.NotNil(t, found[0].MergedFrom)
+		assert.Equal(t, "10:00", found[0].OccurredTime.Format("15:04"))
+	})
+	t.Run("one made after it ended is refused", func(t *testing.T) {
+		call := b.call(MethodTrack, m{"eventId": "action"})
+		call.Epoch = epoch
+		result := b.send(b.request(call)).Results[0]
+		require.NotNil(t, result.Err)
+		assert.Equal(t, CodePersonState, result.Err.Code)
+	})
+	t.Run("an update is refused", func(t *testing.T) {
+		result := b.send(b.request(update)).Results[0]
+		require.NotNil(t, result.Err)
+		assert.Equal(t, CodePersonState, result.Err.Code)
+		assert.Empty(t, b.person().FirstName)
+	})
+	t.Run("an epoch of another browser is refused", func(t *testing.T) {
+		other := w.browser("bert")
+		other.open()
+		call := other.call(MethodTrack, m{"eventId": "action"})
+		call.Epoch = b.epoch
+		assert.NotNil(t, other.send(other.request(call)).Results[0].Err)
+	})
+}
+
+func TestB8NothingUnderALaterIdentity(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("shared")
+	b.open()
+	b.authenticate(w.token("email", "anna@example.com"))
+	anna := b.person()
+	queued := b.at(0, "queued as anna") // made now, and its request gets lost
+	unstamped := b.at(0, "from a page not yet answered")
+	unstamped.Epoch = ""
+	w.pass(time.Minute)
+	b.logout()
+	w.pass(time.Minute)
+	b.authenticate(w.token("email", "bert@example.com"))
+	b.send(b.request(queued, unstamped))
+	bert := b.person()
+	assert.Len(t, only(w.timeline(anna.ID), "queued as anna"), 1)
+	assert.Len(t, only(w.timeline(anna.ID), "from a page not yet answered"), 1)
+	assert.Empty(t, only(w.timeline(bert.ID), "queued as anna"))
+	assert.Empty(t, only(w.timeline(bert.ID), "from a page not yet answered"))
+}
+
+func TestCallsBehindAnUnansweredChatCall(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	start := b.call(MethodChat, m{"state": "started"})
+	update := b.call(MethodUpdatePerson, m{"firstName": "Anna"})
+	update.Epoch = b.epoch + "+" + start.ID
+	response := b.send(b.request(start, update))
+	assert.Nil(t, response.Results[1].Err, "the update waits for the lead the chat makes")
+	assert.Equal(t, "Anna", b.person().FirstName)
+
+	again := b.call(MethodChat, m{"state": "started"}) // changes nothing
+	behind := b.call(MethodUpdatePerson, m{"lastName": "Ash"})
+	behind.Epoch = b.epoch + "+" + again.ID
+	assert.Nil(t, b.send(b.request(again, behind)).Results[1].Err)
+
+	ended := b.call(MethodChat, m{"state": "ended"})
+	late := b.call(MethodTrack, m{"eventId": "action", "properties": m{"label": "as the next visitor"}})
+	late.Epoch = b.epoch + "+" + ended.ID
+	lead := b.person().ID
+	assert.Nil(t, b.send(b.request(ended, late)).Results[1].Err)
+	assert.Empty(t, only(w.timeline(lead), "as the next visitor"))
+	b.startChat()
+	assert.Len(t, only(w.timeline(b.person().ID), "as the next visitor"), 1)
+}
+
+func TestStaleChatCallDoesNotUndoALogout(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	b.authenticate(w.token("email", "anna@example.com"))
+	again := b.call(MethodChat, m{"state": "authenticated", "token": w.token("email", "anna@example.com")})
+	w.pass(time.Second)
+	b.logout()
+	w.pass(time.Second)
+	result := b.send(b.request(again)).Results[0]
+	require.NotNil(t, result.Err)
+	assert.Equal(t, CodePersonState, result.Err.Code)
+	assert.Equal(t, kindVisitor, b.profile().kind)
+}
+
+func TestB7LeadsSessionExpires(t *testing.T) {
+	w := newWorld(t)
+	b := w.lead("anna")
+	lead := b.person().ID
+	w.pass(44 * 24 * time.Hour)
+	b.track("still the lead")
+	w.pass(44 * 24 * time.Hour)
+	b.track("again")
+	assert.Equal(t, lead, b.profile().id.String())
+	w.pass(DefaultChatSessionTTL + activeStep)
+	b.epoch = ""
+	b.open()
+	assert.Equal(t, kindVisitor, b.profile().kind)
+}
+
+func TestB7EndedCookieStaysEnded(t *testing.T) {
+	w := newWorld(t)
+	b := w.lead("anna")
+	lead, ended := b.person().ID, b.chat
+	b.logout()
+	for _, wait := range []time.Duration{0, time.Hour, 300 * 24 * time.Hour} {
+		w.pass(wait)
+		b.chat, b.epoch = ended, ""
+		b.answered = false
+		b.open()
+		assert.NotEqual(t, lead, b.profile().id.String())
+		assert.Equal(t, kindVisitor, b.profile().kind)
+	}
+}
+
+func TestChatCookieAloneFindsTheSession(t *testing.T) {
+	w := newWorld(t)
+	b := w.lead("anna")
+	lead := b.person().ID
+	b.device, b.answered, b.epoch = "", false, "" // its device cookie was deleted
+	b.boot = "abababababababababababababababab"
+	b.open()
+	assert.Equal(t, lead, b.person().ID)
+}
+
+func TestB19RacingCallsMakeOnePersonAndLoseNothing(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	token := w.token("email", "anna@example.com")
+	const tabs, each = 8, 10
+	var wait sync.WaitGroup
+	for tab := range tabs {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			other := *b
+			other.tab, other.n = string(rune('a'+tab)), 0
+			for n := range each {
+				call := other.call(MethodTrack, m{"eventId": "action", "properties": m{"label": "race"}})
+				if n == each/2 && tab%2 == 0 {
+					call = other.call(MethodChat, m{"state": "authenticated", "token": token})
+				}
+				response, err := other.service.Batch(context.Background(), other.request(call))
+				assert.NoError(t, err)
+				if response != nil {
+					other.take(response)
+				}
+			}
+		}()
+	}
+	wait.Wait()
+	b.epoch, b.chat = "", ""
+	persons := w.persons()
+	require.Len(t, persons, 1)
+	assert.GreaterOrEqual(t, len(only(w.timeline(persons[0].ID), "race")), tabs*each-tabs/2-tabs,
+		"only a call made under an epoch that a racing answer had ended may be refused")
+	merges, err := w.service.Merges(context.Background(), DefaultAccount, persons[0].ID)
+	require.NoError(t, err)
+	assert.Len(t, merges, 1)
+}
