@@ -1,0 +1,158 @@
+package tracker
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+const siteCookieValue = "s3ss10n-0123456789abcdef-site"
+
+// with gives the browser the site's own session cookie.
+func (b *browser) with(value string) *browser {
+	b.siteNames = []string{"chat_session"}
+	if value == "" {
+		delete(b.site, "chat_session")
+	} else {
+		b.site["chat_session"] = value
+	}
+	return b
+}
+
+func TestB3UnknownSiteCookieStartsAChat(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna").with("")
+	b.open()
+	b.with(siteCookieValue)
+	w.pass(time.Second)
+	b.epoch = ""
+	b.track("with the cookie")
+	person := b.person()
+	assert.Equal(t, TypeLead, person.Type)
+	assert.Equal(t, []string{"sessionStarted", "pageView", "personMerged", "action"}, definitions(w.timeline(person.ID)))
+}
+
+func TestB3SameSiteCookieOnAnotherDeviceIsTheSameLead(t *testing.T) {
+	w := newWorld(t)
+	desk, phone := w.browser("desk").with(siteCookieValue), w.browser("phone").with(siteCookieValue)
+	desk.open()
+	phone.open()
+	assert.Equal(t, desk.person().ID, phone.person().ID)
+	assert.Len(t, w.persons(), 1)
+}
+
+func TestB3SiteCookieJoinsAChatStartedByASignal(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna").with("")
+	b.open()
+	b.startChat()
+	lead := b.person().ID
+	b.with(siteCookieValue)
+	b.track("now with the site's cookie")
+	assert.Equal(t, lead, b.person().ID)
+	other := w.browser("phone").with(siteCookieValue)
+	other.open()
+	assert.Equal(t, lead, other.person().ID, "the value stands for the session from now on")
+}
+
+func TestB3SharedCookieIsIgnoredBeyondFiveDevicesADay(t *testing.T) {
+	w := newWorld(t)
+	for i := range maxSharedDevices {
+		b := w.browser("device" + string(rune('a'+i))).with(siteCookieValue)
+		b.open()
+		assert.Equal(t, kindLead, b.profile().kind)
+	}
+	sixth := w.browser("sixth").with(siteCookieValue)
+	sixth.open()
+	assert.Equal(t, kindVisitor, sixth.profile().kind)
+	assert.Len(t, w.persons(), 1)
+}
+
+func TestB3SiteCookieBounds(t *testing.T) {
+	for name, value := range map[string]string{"too short": strings.Repeat("x", 21), "too long": strings.Repeat("x", 513)} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser("anna").with(value)
+			b.open()
+			assert.Equal(t, kindVisitor, b.profile().kind)
+		})
+	}
+}
+
+func TestB4TokenInTheSitesCookie(t *testing.T) {
+	w := newWorld(t)
+	token := w.token("email", "anna@example.com")
+	b := w.browser("anna").with(token)
+	b.open()
+	assert.Equal(t, "anna@example.com", b.person().Subject)
+	w.pass(12 * time.Hour)
+	b.track("long after the token ran out")
+	assert.Equal(t, kindAuthenticated, b.profile().kind, "the session lives by its own lifetime")
+
+	other := w.browser("bert").with("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl")
+	result := other.do(MethodInit, m{})
+	assert.Nil(t, result.Err)
+	assert.Equal(t, kindVisitor, other.profile().kind)
+	if assert.Len(t, result.Warnings, 1) {
+		assert.Equal(t, "invalid_token_cookie", result.Warnings[0].Code)
+	}
+}
+
+func TestB7MissingSiteCookieDetachesThisDeviceOnly(t *testing.T) {
+	w := newWorld(t)
+	desk, phone := w.browser("desk").with(siteCookieValue), w.browser("phone").with(siteCookieValue)
+	desk.open()
+	phone.open()
+	lead := desk.person().ID
+	token, chat := desk.device, desk.chat
+	w.pass(time.Minute)
+	overtaken := desk.request(desk.call(MethodPage, m{}))
+	w.pass(time.Minute)
+	desk.track("with the cookie")
+	overtaken.SiteCookies, overtaken.ReceivedAt = nil, w.now
+	desk.send(overtaken)
+	assert.Equal(t, lead, desk.person().ID, "a request sent before the last one with the cookie says nothing")
+
+	w.pass(time.Minute)
+	desk.with("")
+	desk.epoch = ""
+	desk.open()
+	assert.Equal(t, kindVisitor, desk.profile().kind)
+	assert.NotEqual(t, token, desk.device)
+	assert.Equal(t, lead, phone.person().ID)
+	desk.chat, desk.epoch = chat, ""
+	desk.open()
+	assert.Equal(t, kindVisitor, desk.profile().kind, "our own cookie of before leads nowhere")
+	phone.track("still the lead")
+}
+
+func TestB7EndedSiteCookieDoesNotStartAnotherChat(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna").with(siteCookieValue)
+	b.open()
+	lead := b.person().ID
+	b.logout()
+	b.epoch = ""
+	b.open()
+	assert.Equal(t, kindVisitor, b.profile().kind)
+	w.pass(399 * 24 * time.Hour)
+	b.epoch, b.answered = "", false
+	b.open()
+	assert.Equal(t, kindVisitor, b.profile().kind, "for 400 days")
+	assert.Len(t, w.persons(), 1)
+	assert.Equal(t, lead, w.persons()[0].ID)
+}
+
+func TestSharedSessionFollowsAnAuthentication(t *testing.T) {
+	w := newWorld(t)
+	desk, phone := w.browser("desk").with(siteCookieValue), w.browser("phone").with(siteCookieValue)
+	desk.open()
+	phone.open()
+	desk.authenticate(w.token("email", "anna@example.com"))
+	phone.epoch = ""
+	phone.open()
+	assert.Equal(t, desk.person().ID, phone.person().ID)
+	assert.Equal(t, kindAuthenticated, phone.profile().kind)
+}
