@@ -31,7 +31,7 @@ type Store struct {
 
 // Open opens the store in dir, which is made if it does not exist. Another
 // process that holds it makes it fail with store.ErrLocked, an almost full disk
-// with store.ErrUnavailable, lost commits with ErrBehind.
+// with store.ErrUnavailable, lost commits with ErrBehind, damage with ErrDamaged.
 func Open(dir string, opts Options) (*Store, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -66,6 +66,9 @@ type bdb struct {
 func (b *bdb) open() (err error) {
 	b.disk = newWatchdog(b.dir, b.opts)
 	if err := b.disk.open(); err != nil {
+		return err
+	}
+	if err := b.verify(); err != nil {
 		return err
 	}
 	b.db, err = engine.Open(b.opts.engineOptions(b.dir))

@@ -145,3 +145,63 @@ func TestTheLastCommitIsNotedEachTick(t *testing.T) {
 		}
 	}
 }
+
+// A damaged table is noticed at start, or the damage is of no consequence:
+// never another value, never a key that is gone.
+func TestAFlippedBitInATable(t *testing.T) {
+	for name, uncompressed := range map[string]bool{"compressed": false, "uncompressed": true} {
+		t.Run(name, func(t *testing.T) { flipBitsInATable(t, Options{Uncompressed: uncompressed, BallastBytes: -1}) })
+	}
+}
+
+func flipBitsInATable(t *testing.T, opts Options) {
+	const keys, parts = 500, 40
+	dir := t.TempDir()
+	s := openStore(t, dir, opts)
+	for i := range keys {
+		put(t, s, fmt.Sprintf("k%04d", i), fmt.Appendf(nil, "value %d", i))
+	}
+	require.NoError(t, s.Close())
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	require.NoError(t, err)
+	require.NotEmpty(t, tables)
+	noticed := 0
+	for part := range parts {
+		damaged := t.TempDir()
+		require.NoError(t, os.CopyFS(damaged, os.DirFS(dir)))
+		change(t, filepath.Join(damaged, filepath.Base(tables[0])), func(data []byte) []byte {
+			data[len(data)*part/parts] ^= 1
+			return data
+		})
+		s, err := Open(damaged, opts)
+		if err != nil {
+			assert.ErrorIs(t, err, ErrDamaged)
+			noticed++
+			continue
+		}
+		for i := range keys {
+			assert.Equal(t, fmt.Sprintf("value %d", i), string(get(t, s, fmt.Sprintf("k%04d", i))), "part %d", part)
+		}
+		require.NoError(t, s.Close())
+	}
+	assert.Greater(t, noticed, parts*3/4)
+	t.Logf("%d of %d noticed", noticed, parts)
+}
+
+func TestADamagedTableCanBeAccepted(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, Options{Uncompressed: true})
+	for i := range 10 {
+		put(t, s, fmt.Sprint("k", i), make([]byte, 2000))
+	}
+	require.NoError(t, s.Close())
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	require.NoError(t, err)
+	change(t, tables[0], func(data []byte) []byte { data[3000] ^= 1; return data })
+	_, err = Open(dir, Options{})
+	require.ErrorIs(t, err, ErrDamaged)
+	assert.ErrorContains(t, err, tables[0])
+	s = openStore(t, dir, Options{AcceptLoss: true})
+	assert.NotNil(t, get(t, s, "k9"))
+	put(t, s, "k", []byte("v"))
+}

@@ -46,7 +46,8 @@ type Options struct {
 	// 10 minutes.
 	GCInterval time.Duration
 	// AcceptLoss opens a store whose log ends before the last commit that was
-	// acknowledged: what is missing was lost, for instance to a flipped bit.
+	// acknowledged, or has a damaged table: what is missing was lost, for
+	// instance to a flipped bit.
 	AcceptLoss bool
 	// Queue and Batch bound how many updates wait and share a commit; see
 	// store.GroupOptions.

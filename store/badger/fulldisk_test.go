@@ -1,0 +1,80 @@
+//go:build linux
+
+package badger
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// TestAFullDiskDoesNotEndTheProcess fills a real file system. Without the
+// watchdog Badger's mapped log gets SIGBUS there, which ends this test binary.
+func TestAFullDiskDoesNotEndTheProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 300 MB: run without -short")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("people-test", dir, "tmpfs", 0, "size=640m"); err != nil {
+		t.Skip("needs the right to mount a file system: run as root")
+	}
+	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
+	s := openStore(t, filepath.Join(dir, "store"), Options{
+		BallastBytes: 64 * mib, Uncompressed: true, tick: 10 * time.Millisecond,
+	})
+	written := fillDisk(t, s)
+	assert.Positive(t, written)
+
+	// Others go on until so little is left that the ballast is dropped.
+	other, err := os.Create(filepath.Join(dir, "other"))
+	require.NoError(t, err)
+	for {
+		if _, err := os.Stat(filepath.Join(s.engine.dir, ballastName)); err != nil {
+			break
+		}
+		if free, _ := diskFree(dir); free > 24*mib {
+			_, err = other.Write(make([]byte, mib))
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, other.Close())
+	assert.ErrorIs(t, tryPut(s), store.ErrUnavailable)
+	for i := range written {
+		require.NotNil(t, get(t, s, fmt.Sprintf("k%06d", i)))
+	}
+
+	require.NoError(t, s.Close())
+	s = openStore(t, s.engine.dir, Options{Uncompressed: true, tick: time.Hour})
+	assert.ErrorIs(t, tryPut(s), store.ErrUnavailable)
+	require.NoError(t, os.Remove(other.Name()))
+	s.engine.disk.check()
+	t.Log(s.Stats().DiskFree/mib, "MiB free of 640")
+	for i := range written {
+		require.NotNil(t, get(t, s, fmt.Sprintf("k%06d", i)))
+	}
+}
+
+// fillDisk writes until updates are refused and returns how many were not.
+func fillDisk(t *testing.T, s *Store) int {
+	t.Helper()
+	value := make([]byte, store.MaxValueBytes)
+	for n := 0; ; n++ {
+		_, _ = rand.Read(value)
+		err := s.Update(context.Background(), func(tx store.Tx) error { return tx.Put(fmt.Appendf(nil, "k%06d", n), value) })
+		if errors.Is(err, store.ErrUnavailable) {
+			return n
+		}
+		require.NoError(t, err)
+	}
+}
