@@ -1,0 +1,92 @@
+package inject
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// digests are the fields that describe the exact bytes of a body.
+var digests = [...]string{"Content-Md5", "Digest", "Content-Digest", "Repr-Digest"}
+
+// instrument makes the header of a page that of a page with the script in it
+// (rule 15). Cache-Control, cookies and everything else stay (rule 16).
+func (w *writer) instrument(h http.Header) {
+	w.describe(h)
+	if w.policies != nil {
+		h["Content-Security-Policy"] = w.policies
+	}
+	if w.sniffed {
+		h["Content-Type"] = []string{"text/html; charset=utf-8"} // what net/http would guess
+	}
+	h[MarkerHeader] = []string{Injected.String()}
+}
+
+// describe makes the fields true that say which representation this is.
+func (w *writer) describe(h http.Header) {
+	if tags := h["Etag"]; len(tags) > 0 {
+		h["Etag"] = []string{w.in.addTag(tags[0])}
+	} else if dates := h["Last-Modified"]; len(dates) > 0 {
+		if tag := w.in.syntheticTag(dates[0]); tag != "" {
+			h["Etag"] = []string{tag}
+		}
+	}
+	delete(h, "Accept-Ranges")
+	for _, name := range digests {
+		delete(h, name)
+	}
+	for _, name := range digests {
+		if hasToken(h["Trailer"], strings.ToLower(name)) {
+			h["Trailer"] = withoutDigests(h["Trailer"])
+			break
+		}
+	}
+	if w.req.Method != http.MethodPost && !hasToken(h["Cache-Control"], "no-store") {
+		addVary(h)
+	}
+}
+
+// confirm mends a 304 to a request whose validators were translated: the
+// client must find the entity tag again that its copy has.
+func (w *writer) confirm(h http.Header) {
+	if !w.validators.translated {
+		return
+	}
+	w.describe(h)
+	delete(h, "Content-Length")
+	if len(h["Etag"]) == 0 && w.validators.etag != "" {
+		h["Etag"] = []string{w.validators.etag}
+	}
+}
+
+// addVary says that the answer depends on Sec-Fetch-Dest, present or not.
+func addVary(h http.Header) {
+	vary := h["Vary"]
+	if hasToken(vary, "sec-fetch-dest") || hasToken(vary, "*") {
+		return
+	}
+	h["Vary"] = append(slices.Clip(vary), "Sec-Fetch-Dest")
+}
+
+// dropTrailers removes digests that the handler set as trailers after the body.
+func (w *writer) dropTrailers(h http.Header) {
+	for name := range h {
+		plain := strings.TrimPrefix(name, http.TrailerPrefix)
+		if slices.Contains(digests[:], http.CanonicalHeaderKey(plain)) {
+			delete(h, name)
+		}
+	}
+}
+
+func withoutDigests(lines []string) []string {
+	var kept []string
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			name = strings.TrimSpace(name)
+			if name != "" && !slices.Contains(digests[:], http.CanonicalHeaderKey(name)) {
+				kept = append(kept, name)
+			}
+		}
+	}
+	return kept
+}

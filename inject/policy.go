@@ -1,0 +1,247 @@
+package inject
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// policyConfig is the part of Config that judging policies needs.
+type policyConfig struct {
+	amend   bool
+	connect string
+	origin  func(*http.Request) (scheme, host string)
+	rand    io.Reader
+}
+
+func newPolicyConfig(c Config) policyConfig {
+	p := policyConfig{amend: c.AmendCSP, connect: c.ConnectPath, origin: c.Origin, rand: c.Rand}
+	if p.origin == nil {
+		p.origin = requestOrigin
+	}
+	if p.rand == nil {
+		p.rand = rand.Reader
+	}
+	return p
+}
+
+func requestOrigin(r *http.Request) (scheme, host string) {
+	if r.TLS != nil {
+		return "https", r.Host
+	}
+	return "http", r.Host
+}
+
+// gatePolicies chooses the form of the script that the page's policies let
+// run, and whether they have to be amended for it (rules 8, 17 and 18).
+func (w *writer) gatePolicies(h http.Header) Outcome {
+	snippet := w.in.snippet
+	if w.in.snippetFor != nil {
+		if s := w.in.snippetFor(w.req); s != nil {
+			snippet = s
+		}
+	}
+	w.snippet = snippet.plain
+	needIntegrity := asksIntegrity(h["Integrity-Policy"])
+	lines := h["Content-Security-Policy"]
+	if len(lines) == 0 && !needIntegrity {
+		return Injected
+	}
+	policies := parsePolicies(lines)
+	for _, p := range policies {
+		if d := p.find("sandbox"); d != nil && !d.has("allow-scripts") {
+			return SkippedSandbox
+		}
+		if d := p.find("require-sri-for"); d != nil && d.has("script") {
+			needIntegrity = true
+		}
+	}
+	if needIntegrity && snippet.verified == nil {
+		return SkippedIntegrity
+	}
+	j := judge{snippet: snippet, config: &w.in.policy, policies: policies}
+	j.target.scheme, j.target.host = w.in.policy.origin(w.req)
+	return w.applyPolicies(&j, needIntegrity)
+}
+
+func (w *writer) applyPolicies(j *judge, needIntegrity bool) Outcome {
+	if !j.allow() {
+		return SkippedCSP
+	}
+	if (needIntegrity || j.useHash) && j.snippet.verified != nil {
+		w.snippet = j.snippet.verified
+	}
+	if j.nonce != "" {
+		w.snippet = withNonce(w.snippet, j.nonce)
+	}
+	if j.amended {
+		w.policies = joinPolicies(j.policies)
+	}
+	return Injected
+}
+
+// judge finds out how the script can satisfy every policy of a page.
+type judge struct {
+	snippet  *Snippet
+	config   *policyConfig
+	target   target
+	policies []policy
+
+	nonce   string // to be written into the element
+	useHash bool   // the element needs its integrity attribute
+	amended bool   // policies were changed
+}
+
+// allow says whether script and calls are allowed, after amending if that is
+// configured.
+func (j *judge) allow() bool {
+	var strict []*policy // those that do not allow the script by its URL
+	for i := range j.policies {
+		p := &j.policies[i]
+		if d := p.effective("script-src-elem", "script-src", "default-src"); d != nil && !j.allowsURL(d, j.snippet.src) {
+			strict = append(strict, p)
+		}
+	}
+	if len(strict) > 0 && !j.identify(strict) {
+		if !j.config.amend {
+			return false
+		}
+		for _, p := range strict {
+			if !j.amendScript(p) {
+				return false
+			}
+		}
+	}
+	return j.allowConnect()
+}
+
+// allowsURL says whether the source list admits the path on the page's own
+// origin. With 'strict-dynamic' only nonces and hashes count.
+func (j *judge) allowsURL(d *directive, path string) bool {
+	if d.has("'strict-dynamic'") {
+		return false
+	}
+	return slices.ContainsFunc(d.sources, func(source string) bool { return j.target.matches(source, path) })
+}
+
+// identify looks for a nonce and a hash that together satisfy all strict
+// policies as they are.
+func (j *judge) identify(strict []*policy) bool {
+	candidates := append(scriptDirective(strict[0]).nonces(), "")
+	for _, nonce := range candidates {
+		hash := false
+		if !slices.ContainsFunc(strict, func(p *policy) bool {
+			d := scriptDirective(p)
+			switch {
+			case nonce != "" && slices.Contains(d.sources, "'nonce-"+nonce+"'"):
+				return false
+			case j.hashListed(d):
+				hash = true
+				return false
+			}
+			return true
+		}) {
+			j.nonce, j.useHash = nonce, hash
+			return true
+		}
+	}
+	return false
+}
+
+func (j *judge) hashListed(d *directive) bool {
+	return j.snippet.integrity != "" && slices.Contains(d.sources, "'"+j.snippet.integrity+"'")
+}
+
+// amendScript lets the script through in one policy, with as little else as
+// possible: its hash, or a nonce for this response. Where inline code runs by
+// 'unsafe-inline', either would switch that off, so 'self' is added there.
+func (j *judge) amendScript(p *policy) bool {
+	d := p.effective("script-src-elem", "script-src")
+	if d == nil {
+		// A directive of its own leaves what else default-src governs alone.
+		p.directives = append(p.directives, directive{
+			name:    "script-src-elem",
+			sources: slices.Clone(p.find("default-src").sources),
+		})
+		d = &p.directives[len(p.directives)-1]
+	}
+	switch {
+	case j.nonce != "" && slices.Contains(d.sources, "'nonce-"+j.nonce+"'"):
+	case d.reliesOnInline():
+		d.add("'self'")
+	case j.snippet.integrity != "":
+		d.add("'" + j.snippet.integrity + "'")
+		j.useHash = true
+	default:
+		if j.nonce == "" {
+			var b [16]byte
+			if _, err := io.ReadFull(j.config.rand, b[:]); err != nil {
+				return false
+			}
+			j.nonce = base64.StdEncoding.EncodeToString(b[:])
+		}
+		d.add("'nonce-" + j.nonce + "'")
+	}
+	p.changed, j.amended = true, true
+	return true
+}
+
+// allowConnect checks the path that the script sends to.
+func (j *judge) allowConnect() bool {
+	if j.config.connect == "" {
+		return true
+	}
+	for i := range j.policies {
+		p := &j.policies[i]
+		d := p.effective("connect-src", "default-src")
+		if d == nil || j.allowsConnect(d) {
+			continue
+		}
+		if !j.config.amend {
+			return false
+		}
+		if d.name != "connect-src" {
+			p.directives = append(p.directives, directive{name: "connect-src", sources: d.locations()})
+			d = &p.directives[len(p.directives)-1]
+		}
+		d.add("'self'")
+		p.changed, j.amended = true, true
+	}
+	return true
+}
+
+func (j *judge) allowsConnect(d *directive) bool {
+	return slices.ContainsFunc(d.sources, func(source string) bool { return j.target.matches(source, j.config.connect) })
+}
+
+func scriptDirective(p *policy) *directive {
+	return p.effective("script-src-elem", "script-src", "default-src")
+}
+
+// withNonce returns the element with a nonce. The nonce is base64, see nonces.
+func withNonce(script []byte, nonce string) []byte {
+	out := make([]byte, 0, len(script)+len(nonce)+len(` nonce=""`))
+	out = append(out, scriptOpen...)
+	out = append(out, ` nonce="`...)
+	out = append(out, nonce...)
+	out = append(out, '"')
+	return append(out, script[len(scriptOpen):]...)
+}
+
+// asksIntegrity says whether an Integrity-Policy blocks scripts without a hash.
+func asksIntegrity(lines []string) bool {
+	for _, line := range lines {
+		_, list, ok := strings.Cut(strings.ToLower(line), "blocked-destinations=(")
+		if !ok {
+			continue
+		}
+		list, _, _ = strings.Cut(list, ")")
+		if slices.Contains(strings.Fields(list), "script") {
+			return true
+		}
+	}
+	return false
+}
