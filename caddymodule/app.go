@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,8 +59,13 @@ type App struct {
 	// The custom attributes that a person may have.
 	Attributes []Attribute `json:"attributes,omitempty"`
 
+	// The clock that sessions and visitors live by, for tests and simulations;
+	// only in JSON. Default: the system's.
+	ClockRaw json.RawMessage `json:"clock,omitempty" caddy:"namespace=people_tracking.clocks inline_key=source"`
+
 	ctx   caddy.Context
 	log   *slog.Logger
+	now   func() time.Time
 	keys  *tracker.Keys
 	lease *lease
 
@@ -73,7 +79,7 @@ type App struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (App) CaddyModule() caddy.ModuleInfo {
+func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  directive,
 		New: func() caddy.Module { return new(App) },
@@ -86,6 +92,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.log = ctx.Slogger()
 	a.sites = sync.OnceValue(func() sites { return findSites(a.ctx) })
 	if err := measured.register(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
+	var err error
+	if a.now, err = a.loadClock(ctx); err != nil {
 		return err
 	}
 	repl := caddy.NewReplacer()
@@ -139,6 +149,7 @@ func (a *App) Validate() error {
 		VisitorTTL:     time.Duration(a.VisitorTTL),
 		ChatSessionTTL: time.Duration(a.ChatSessionTTL),
 		AuthSessionTTL: time.Duration(a.AuthSessionTTL),
+		Now:            a.now,
 		Logger:         a.log,
 	})
 	return err

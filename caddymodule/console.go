@@ -34,7 +34,7 @@ type Console struct {
 const defaultUser = "{http.auth.user.id}"
 
 // CaddyModule returns the Caddy module information.
-func (Console) CaddyModule() caddy.ModuleInfo {
+func (*Console) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  "http.handlers.people_console",
 		New: func() caddy.Module { return new(Console) },
@@ -67,6 +67,7 @@ func (c *Console) Provision(ctx caddy.Context) error {
 			return repl.ReplaceAll(user, "")
 		},
 		Base:   func(r *http.Request) string { return c.app.prefix(c, r) + "/" },
+		Now:    c.app.now,
 		Logger: ctx.Slogger(),
 	})
 	return err

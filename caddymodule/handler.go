@@ -93,7 +93,7 @@ const (
 )
 
 // CaddyModule returns the Caddy module information.
-func (Handler) CaddyModule() caddy.ModuleInfo {
+func (*Handler) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  "http.handlers.people_tracking",
 		New: func() caddy.Module { return new(Handler) },
@@ -130,6 +130,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		ClientIP:       clientIP,
 		CookieMaxAge:   time.Duration(h.app.VisitorTTL),
 		Limits:         h.app.RateLimit.collector(),
+		Now:            h.app.now,
 		Logger:         h.log,
 		Observe:        measured.observe,
 	})
