@@ -21,6 +21,7 @@
     const path = new URL(document.querySelector('.brand').href).pathname;
     document.cookie = value + '; Path=' + path + '; Max-Age=31536000; SameSite=Strict';
     if (!document.cookie.split('; ').includes(value)) return; // cookies are blocked
+    if (!document.querySelector('main time')) return;
     const page = await read(location.href);
     document.querySelector('main').replaceWith(page.querySelector('main'));
     document.querySelector('.foot').replaceWith(page.querySelector('.foot'));
@@ -38,17 +39,13 @@
     }
   };
 
-  // append adds the rows of an older page; a day or session that the page
-  // boundary cut in two becomes one again.
+  // append adds the rows of an older page. The day that the page boundary cut
+  // in two becomes one again, and nobody whom new activity moved stands twice.
   const append = (into, rows) => {
     for (const row of rows) {
-      const last = into.lastElementChild;
-      if (last && row.dataset.key && last.dataset.key === row.dataset.key && row.matches('.day, .session')) {
-        append(last.querySelector('ol') && row.matches('.session') ? last.querySelector('ol') : last,
-          [...(row.matches('.session') ? row.querySelector('ol').children : row.querySelectorAll(':scope > .session'))]);
-      } else if (!into.querySelector(':scope > [data-key="' + CSS.escape(row.dataset.key) + '"]')) {
-        into.append(document.adoptNode(row));
-      }
+      const here = into.querySelector(':scope > [data-key="' + CSS.escape(row.dataset.key) + '"]');
+      if (!here) into.append(row);
+      else if (row.matches('.day')) here.append(...row.querySelectorAll(':scope > .session'));
     }
   };
 
@@ -58,10 +55,7 @@
     link.setAttribute('aria-busy', 'true');
     try {
       const page = await read(link.href);
-      const rows = document.querySelector('[data-rows]');
-      const older = page.querySelector('[data-rows]');
-      const added = older ? [...older.children] : [];
-      append(rows, added);
+      append(document.querySelector('[data-rows]'), [...(page.querySelector('[data-rows]')?.children ?? [])]);
       const next = page.querySelector('[data-more]');
       status.textContent = next ? 'Older entries were added.' : 'Older entries were added. This is the end.';
       if (next) {
@@ -95,4 +89,5 @@
 
   tellZone().catch(() => {}); // the page stays in the zone it has
   setInterval(refreshAges, 15000);
+  document.addEventListener('visibilitychange', refreshAges); // a hidden tab's timers sleep
 })();
