@@ -1,0 +1,66 @@
+// Command generate bundles the TypeScript in src into dist/sdk.js. The same
+// sources give the same bytes on every machine.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+const (
+	entry  = "src/main.ts"
+	bundle = "dist/sdk.js"
+)
+
+func main() {
+	code, err := Bundle(".")
+	if err == nil {
+		err = os.WriteFile(bundle, code, 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+// Bundle returns the script for the sources below dir.
+func Bundle(dir string) ([]byte, error) {
+	result := api.Build(api.BuildOptions{
+		EntryPoints:       []string{entry},
+		AbsWorkingDir:     absolute(dir),
+		Bundle:            true,
+		Format:            api.FormatIIFE,
+		Target:            api.ES2020,
+		Charset:           api.CharsetASCII, // a page of any encoding reads it alike
+		MinifyWhitespace:  true,
+		MinifyIdentifiers: true,
+		MinifySyntax:      true,
+		MangleProps:       "[a-z]_$", // our own members end in an underscore
+		LegalComments:     api.LegalCommentsNone,
+		// Whatever an unknown browser lacks, the page must not notice.
+		Banner:   map[string]string{"js": "try{"},
+		Footer:   map[string]string{"js": "}catch{}"},
+		LogLevel: api.LogLevelSilent,
+		Write:    false,
+	})
+	for _, message := range append(result.Errors, result.Warnings...) {
+		if message.Location != nil {
+			return nil, fmt.Errorf("%s:%d: %s", message.Location.File, message.Location.Line, message.Text)
+		}
+		return nil, fmt.Errorf("bundling: %s", message.Text)
+	}
+	return result.OutputFiles[0].Contents, nil
+}
+
+func absolute(dir string) string {
+	if dir != "." {
+		return dir
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return dir
+	}
+	return wd
+}
