@@ -1,0 +1,262 @@
+package caddymodule
+
+import (
+	"cmp"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=" // 32 bytes
+
+func TestAppCaddyfile(t *testing.T) {
+	tests := map[string]struct {
+		input string
+		want  *App
+		err   string
+	}{
+		"ok/bare":  {input: `people_tracking`},
+		"ok/empty": {input: "people_tracking {\n}"},
+		"ok/store": {
+			input: "people_tracking {\nstore badger /srv/people\n}",
+			want:  &App{Store: Store{Engine: "badger", Directory: "/srv/people"}},
+		},
+		"ok/lifetimes": {
+			input: "people_tracking {\nsession_timeout 20m\nvisitor_ttl 30d\nchat_session_ttl 10d\nauth_session_ttl 12h\n}",
+			want: &App{
+				SessionTimeout: caddy.Duration(20 * time.Minute), VisitorTTL: caddy.Duration(30 * 24 * time.Hour),
+				ChatSessionTTL: caddy.Duration(10 * 24 * time.Hour), AuthSessionTTL: caddy.Duration(12 * time.Hour),
+			},
+		},
+		"ok/strict events are the default": {input: "people_tracking {\nstrict_events on\n}"},
+		"ok/lenient events":                {input: "people_tracking {\nstrict_events off\n}", want: &App{LenientEvents: true}},
+		"ok/rate limit": {
+			input: "people_tracking {\nrate_limit {\ndevice 0.5 100\naddress 50 1000\n}\n}",
+			want:  &App{RateLimit: RateLimit{Device: Rate{0.5, 100}, Address: Rate{50, 1000}}},
+		},
+		"ok/keys": {
+			input: "people_tracking {\napi_key one web:tracking:sdk\napi_key two people:read people:manage\n}",
+			want: &App{APIKeys: []APIKey{
+				{Key: "one", Scopes: []string{"web:tracking:sdk"}}, {Key: "two", Scopes: []string{"people:read", "people:manage"}},
+			}},
+		},
+		"ok/widget": {
+			input: "people_tracking {\nwidget w1 {\nsecret_key k1 " + secret + "\nsecret_key k2 {env.SECRET}\nkeep_authenticated_as_leads\n}\n}",
+			want: &App{Widgets: []Widget{{
+				ID: "w1", SecretKeys: []SecretKey{{ID: "k1", Secret: secret}, {ID: "k2", Secret: "{env.SECRET}"}}, KeepAuthenticatedAsLeads: true,
+			}}},
+		},
+		"ok/events": {
+			input: "people_tracking {\nevent ping\nevent action \"Action\" {\nname string\nitems list {\nsku string\nprice decimal\n}\nat datetime\n}\n}",
+			want: &App{Events: []Event{{ID: "ping"}, {ID: "action", Title: "Action", Properties: []Field{
+				{Name: "name", Type: "string"},
+				{Name: "items", Type: "list", Fields: []Field{{Name: "sku", Type: "string"}, {Name: "price", Type: "decimal"}}},
+				{Name: "at", Type: "datetime"},
+			}}}},
+		},
+		"ok/attributes": {
+			input: "people_tracking {\nattribute car string\nattribute category list {\nname string\n}\nattribute \"shoe size\" integer\n}",
+			want: &App{Attributes: []Attribute{
+				{Name: "car", Type: "string"},
+				{Name: "category", Type: "list", Fields: []Field{{Name: "name", Type: "string"}}},
+				{Name: "shoe size", Type: "integer"},
+			}},
+		},
+		"fail/argument": {input: `people_tracking on`, err: "wrong argument count"},
+		"fail/unknown option": {
+			input: "people_tracking {\nstores badger x\n}",
+			err:   `unrecognized option "stores", allowed are api_key, attribute, auth_session_ttl, chat_session_ttl, event, rate_limit, session_timeout, store, strict_events, visitor_ttl and widget, at Testfile:2`,
+		},
+		"fail/option twice":           {input: "people_tracking {\nsession_timeout 1h\nsession_timeout 2h\n}", err: "session_timeout is already specified, at Testfile:3"},
+		"fail/unexpected block":       {input: "people_tracking {\nsession_timeout 1h {\nx\n}\n}", err: `unrecognized option "{"`},
+		"fail/store without path":     {input: "people_tracking {\nstore badger\n}", err: "store badger <directory>"},
+		"fail/store of three":         {input: "people_tracking {\nstore badger a b\n}", err: "store badger <directory>"},
+		"fail/unknown store":          {input: "people_tracking {\nstore sqlite x\n}", err: `unknown store "sqlite", allowed is badger`},
+		"fail/duration":               {input: "people_tracking {\nvisitor_ttl soon\n}", err: `visitor_ttl: "soon" is no duration such as 30m, 24h or 45d`},
+		"fail/duration too short":     {input: "people_tracking {\nsession_timeout 10ms\n}", err: "session_timeout: 10ms is under 1s"},
+		"fail/negative duration":      {input: "people_tracking {\nsession_timeout -1h\n}", err: "under 1s"},
+		"fail/duration missing":       {input: "people_tracking {\nsession_timeout\n}", err: "wrong argument count"},
+		"fail/on or off":              {input: "people_tracking {\nstrict_events yes\n}", err: "strict_events yes: allowed are on and off"},
+		"fail/rate of nothing":        {input: "people_tracking {\nrate_limit {\ndevice 0 100\n}\n}", err: `device: "0" is no number above 0`},
+		"fail/rate of everything":     {input: "people_tracking {\nrate_limit {\ndevice Inf 100\n}\n}", err: "no number above 0"},
+		"fail/small burst":            {input: "people_tracking {\nrate_limit {\naddress 5 99\n}\n}", err: "no whole number from 100"},
+		"fail/unknown rate":           {input: "people_tracking {\nrate_limit {\nperson 5 100\n}\n}", err: "allowed are address and device"},
+		"fail/key without scope":      {input: "people_tracking {\napi_key web:tracking:sdk\n}", err: "api_key wants a key and at least one scope"},
+		"fail/unknown scope":          {input: "people_tracking {\napi_key k people:write\n}", err: "argument 2 is no scope, allowed are web:tracking:sdk, people:read and people:manage"},
+		"fail/scope twice":            {input: "people_tracking {\napi_key k people:read people:read\n}", err: "scope people:read is given twice"},
+		"fail/key twice":              {input: "people_tracking {\napi_key k people:read\napi_key k people:manage\n}", err: "the same key is already specified"},
+		"fail/widget without id":      {input: "people_tracking {\nwidget {\n}\n}", err: "expecting argument"},
+		"fail/widget twice":           {input: "people_tracking {\nwidget w {\nsecret_key k " + secret + "\n}\nwidget w {\n}\n}", err: "widget w is already specified"},
+		"fail/widget without secret":  {input: "people_tracking {\nwidget w\n}", err: "widget w has no secret_key"},
+		"fail/secret not in base64":   {input: "people_tracking {\nwidget w {\nsecret_key k ???\n}\n}", err: "the second argument is not Base64"},
+		"fail/secret key twice":       {input: "people_tracking {\nwidget w {\nsecret_key k " + secret + "\nsecret_key k " + secret + "\n}\n}", err: "the id is already specified"},
+		"fail/unknown in widget":      {input: "people_tracking {\nwidget w {\ntoken x\n}\n}", err: "allowed are keep_authenticated_as_leads and secret_key"},
+		"fail/event without id":       {input: "people_tracking {\nevent\n}", err: "event wants an id"},
+		"fail/event twice":            {input: "people_tracking {\nevent a\nevent a\n}", err: "event a is already specified"},
+		"fail/property twice":         {input: "people_tracking {\nevent a {\nx string\nx string\n}\n}", err: "x is already specified, at Testfile:4"},
+		"fail/property without type":  {input: "people_tracking {\nevent a {\nx\n}\n}", err: "x wants one type"},
+		"fail/type of events":         {input: "people_tracking {\nevent a {\nx integer\n}\n}", err: `x: unknown type "integer", allowed are string, boolean, datetime, numeric, decimal and list`},
+		"fail/type of attributes":     {input: "people_tracking {\nattribute a numeric\n}", err: `unknown type "numeric", allowed are string, decimal, integer, boolean, date, datetime and list`},
+		"fail/list of lists":          {input: "people_tracking {\nattribute a list {\nb list {\nc string\n}\n}\n}", err: `b: unknown type "list"`},
+		"fail/list of nothing":        {input: "people_tracking {\nattribute a list\n}", err: "a list wants a block"},
+		"fail/attribute without type": {input: "people_tracking {\nattribute a\n}", err: "a wants one type"},
+		"fail/attribute twice":        {input: "people_tracking {\nattribute Car string\nattribute car string\n}", err: "attribute car is already specified"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got App
+			err := got.UnmarshalCaddyfile(caddyfile.NewTestDispenser(test.input))
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+				assert.Contains(t, err.Error(), "Testfile:", "the error names file and line")
+				return
+			}
+			require.NoError(t, err)
+			assert.JSONEq(t, asJSON(t, cmp.Or(test.want, new(App))), asJSON(t, &got))
+		})
+	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	encoded, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(encoded)
+}
+
+func TestHandlerCaddyfile(t *testing.T) {
+	tests := map[string]struct {
+		input string
+		want  *Handler
+		err   string
+	}{
+		"ok/bare": {input: `people_tracking`, want: &Handler{}},
+		"ok/everything": {
+			input: `people_tracking {
+				base_path /shop/people
+				api_key k
+				session_cookie chat chat2
+				origins https://a.example https://b.example:8443
+				inject off
+				load async
+				auto_init off
+				page_views navigation
+				chat_signals calls received
+				widget_origins https://chat.example
+				redact_query sid voucher
+				csp amend
+				app_shell / /offline
+				after_x_ua
+				debug
+			}`,
+			want: &Handler{
+				BasePath: "/shop/people", APIKey: "k", SessionCookies: []string{"chat", "chat2"},
+				Origins: []string{"https://a.example", "https://b.example:8443"}, NoInject: true, Load: "async", ManualInit: true,
+				PageViews: "navigation", ChatSignals: []string{"calls", "received"}, WidgetOrigins: []string{"https://chat.example"},
+				RedactQuery: []string{"sid", "voucher"}, CSP: "amend", AppShell: []string{"/", "/offline"}, AfterXUA: true, Debug: true,
+			},
+		},
+		"ok/the other words": {
+			input: "people_tracking {\ninject on\nload sync\nauto_init on\npage_views init\ncsp skip\nchat_signals off\n}",
+			want:  &Handler{Load: "sync", PageViews: "init", CSP: "skip", ChatSignals: []string{"off"}},
+		},
+		"fail/argument": {input: `people_tracking /shop`, err: "wrong argument count"},
+		"fail/unknown option": {
+			input: "people_tracking {\nbase /x\n}",
+			err: `unrecognized option "base", allowed are after_x_ua, api_key, app_shell, auto_init, base_path, chat_signals, csp, debug, ` +
+				`inject, load, origins, page_views, redact_query, session_cookie and widget_origins, at Testfile:2`,
+		},
+		"fail/option twice":         {input: "people_tracking {\ndebug\ndebug\n}", err: "debug is already specified, at Testfile:3"},
+		"fail/flag with argument":   {input: "people_tracking {\ndebug on\n}", err: "wrong argument count"},
+		"fail/base path missing":    {input: "people_tracking {\nbase_path\n}", err: "wrong argument count"},
+		"fail/base path relative":   {input: "people_tracking {\nbase_path people\n}", err: `base_path "people" is no path`},
+		"fail/base path root":       {input: "people_tracking {\nbase_path /\n}", err: "is no path"},
+		"fail/base path unclean":    {input: "people_tracking {\nbase_path /a/../b\n}", err: "is no path"},
+		"fail/base path slash":      {input: "people_tracking {\nbase_path /people/\n}", err: "is no path"},
+		"fail/base path characters": {input: "people_tracking {\nbase_path /leute*\n}", err: "letters, digits"},
+		"fail/word of inject":       {input: "people_tracking {\ninject true\n}", err: "inject true: allowed are on and off"},
+		"fail/word of load":         {input: "people_tracking {\nload defer\n}", err: "load defer: allowed are sync and async"},
+		"fail/word of page_views":   {input: "people_tracking {\npage_views all\n}", err: "allowed are init and navigation"},
+		"fail/word of csp":          {input: "people_tracking {\ncsp ignore\n}", err: "allowed are skip and amend"},
+		"fail/signal":               {input: "people_tracking {\nchat_signals clicks\n}", err: "chat_signals clicks: allowed are calls, messages, received and off"},
+		"fail/signals and off":      {input: "people_tracking {\nchat_signals calls off\n}", err: "off stands alone"},
+		"fail/no cookie":            {input: "people_tracking {\nsession_cookie\n}", err: "wrong argument count"},
+		"fail/cookie twice":         {input: "people_tracking {\nsession_cookie a a\n}", err: "session_cookie: a is given twice"},
+		"fail/cookies in two lines": {input: "people_tracking {\nsession_cookie a\nsession_cookie b\n}", err: "session_cookie is already specified"},
+		"fail/key twice":            {input: "people_tracking {\napi_key a\napi_key b\n}", err: "api_key is already specified"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := new(Handler)
+			err := got.UnmarshalCaddyfile(caddyfile.NewTestDispenser(test.input))
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+				assert.Contains(t, err.Error(), "Testfile:", "the error names file and line")
+				return
+			}
+			require.NoError(t, err)
+			assert.JSONEq(t, asJSON(t, test.want), asJSON(t, got))
+		})
+	}
+}
+
+func TestConsoleCaddyfile(t *testing.T) {
+	tests := map[string]struct{ input, user, err string }{
+		"ok/bare":             {input: `people_console`},
+		"ok/authenticated by": {input: "people_console {\nauthenticated_by {http.request.header.X-User}\n}", user: "{http.request.header.X-User}"},
+		"fail/argument":       {input: `people_console /people`, err: "wrong argument count"},
+		"fail/unknown option": {input: "people_console {\nuser x\n}", err: `unrecognized option "user", allowed are authenticated_by, at Testfile:2`},
+		"fail/everybody":      {input: "people_console {\nauthenticated_by admin\n}", err: `"admin" is no placeholder`},
+		"fail/half text":      {input: "people_console {\nauthenticated_by x{http.auth.user.id}\n}", err: "is no placeholder"},
+		"fail/two":            {input: "people_console {\nauthenticated_by {a}{b}\n}", err: "is no placeholder"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got Console
+			err := got.UnmarshalCaddyfile(caddyfile.NewTestDispenser(test.input))
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+				assert.Contains(t, err.Error(), "Testfile:")
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, test.user, got.AuthenticatedBy)
+		})
+	}
+}
+
+// Errors of a configuration end up in logs and tickets.
+func TestB28NoErrorShowsAKeyOrSecret(t *testing.T) {
+	const key = "s3cr3t-value"
+	for name, input := range map[string]string{
+		"key without scope":     "api_key " + key,
+		"key with a bad scope":  "api_key " + key + " scope",
+		"scope and key swapped": "api_key people:read " + key,
+		"key twice":             "api_key " + key + " people:read\napi_key " + key + " people:read",
+		"secret alone":          "widget w {\nsecret_key " + key + "\n}",
+		"secret and more":       "widget w {\nsecret_key k " + key + " more\n}",
+		"secret not base64":     "widget w {\nsecret_key k " + key + "\n}",
+		"secrets swapped":       "widget w {\nsecret_key " + key + " k\n}",
+	} {
+		t.Run("app/"+name, func(t *testing.T) {
+			err := new(App).UnmarshalCaddyfile(caddyfile.NewTestDispenser("people_tracking {\n" + input + "\n}"))
+			require.Error(t, err)
+			assert.NotContains(t, err.Error(), key)
+		})
+	}
+	for name, input := range map[string]string{
+		"two keys":  "api_key a " + key,
+		"key twice": "api_key a\napi_key " + key,
+	} {
+		t.Run("handler/"+name, func(t *testing.T) {
+			err := new(Handler).UnmarshalCaddyfile(caddyfile.NewTestDispenser("people_tracking {\n" + input + "\n}"))
+			require.Error(t, err)
+			assert.NotContains(t, err.Error(), key)
+		})
+	}
+}

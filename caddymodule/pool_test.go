@@ -1,0 +1,124 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+type logger = *slog.Logger
+
+var discard = slog.New(slog.DiscardHandler)
+
+// fakeStore answers nothing, and counts how often it was closed.
+type fakeStore struct{ closed *int }
+
+func (fakeStore) View(context.Context, func(store.Reader) error) error { return nil }
+func (fakeStore) Update(context.Context, func(store.Tx) error) error   { return nil }
+func (f fakeStore) Close() error {
+	if f.closed != nil {
+		*f.closed++
+	}
+	return nil
+}
+
+func newLease(dir string, reload bool, open openFunc) *lease {
+	return &lease{dir: dir, reload: reload, open: open, log: discard}
+}
+
+// P5: the HTTP server may be up before the app is started.
+func TestP5ACallBeforeStartOpensTheStore(t *testing.T) {
+	opened, closed := 0, 0
+	l := newLease("/p5", false, func(string, logger) (store.Store, error) {
+		opened++
+		return fakeStore{&closed}, nil
+	})
+	require.NoError(t, l.View(t.Context(), nil), "before Start")
+	_, err := l.take() // Start
+	require.NoError(t, err)
+	require.NoError(t, l.Update(t.Context(), nil))
+	assert.Equal(t, 1, opened)
+	require.NoError(t, l.release())
+	assert.Equal(t, 1, closed)
+	require.ErrorIs(t, l.Update(t.Context(), nil), store.ErrClosed, "after Cleanup nothing is opened again")
+	assert.Equal(t, 1, opened)
+}
+
+// P3: Cleanup without Start gives nothing back, and no lease gives back twice.
+func TestP3ReleaseGivesBackOnlyWhatWasTaken(t *testing.T) {
+	closed := 0
+	open := func(string, logger) (store.Store, error) { return fakeStore{&closed}, nil }
+	running := newLease("/p3", false, open)
+	_, err := running.take()
+	require.NoError(t, err)
+
+	rejected := newLease("/p3", true, open)
+	require.NoError(t, rejected.release())
+	next := newLease("/p3", true, open)
+	_, err = next.take()
+	require.NoError(t, err)
+	require.NoError(t, next.release())
+	require.NoError(t, next.release())
+	assert.Zero(t, closed)
+	require.NoError(t, running.View(t.Context(), nil))
+	require.NoError(t, running.release())
+	assert.Equal(t, 1, closed)
+}
+
+func TestB34LeaseOfAStoreThatDoesNotOpen(t *testing.T) {
+	cause := errors.New("flipped bit")
+	open := func(string, logger) (store.Store, error) { return nil, cause }
+
+	t.Run("fail/reload", func(t *testing.T) {
+		l := newLease("/b34-reload", true, open)
+		_, err := l.take()
+		require.ErrorIs(t, err, cause)
+		assert.ErrorContains(t, err, "/b34-reload")
+		require.ErrorIs(t, l.View(t.Context(), nil), store.ErrUnavailable)
+		require.NoError(t, l.release())
+		_, held := stores.References("/b34-reload")
+		assert.False(t, held)
+	})
+	t.Run("ok/cold start", func(t *testing.T) {
+		l := newLease("/b34-cold", false, open)
+		_, err := l.take()
+		require.NoError(t, err)
+		err = l.Update(t.Context(), nil)
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		assert.NotContains(t, err.Error(), "flipped", "causes are for the log")
+		again := newLease("/b34-cold", true, open)
+		_, err = again.take()
+		require.NoError(t, err, "a reload that names the same store is not refused")
+		require.NoError(t, l.release())
+		require.NoError(t, again.release())
+	})
+}
+
+func TestP2CanonicalDirectory(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(filepath.Join(root, "real"), 0o700))
+	require.NoError(t, os.Symlink(filepath.Join(root, "real"), filepath.Join(root, "link")))
+	t.Chdir(root)
+	for written, want := range map[string]string{
+		"real":                  "real",
+		"./real/":               "real",
+		"link":                  "real",
+		"link/new/deep":         "real/new/deep",
+		"link/../new":           "new", // as filepath.Join writes it, without the link
+		root + "/link/people":   "real/people",
+		"real/x/../people/../y": "real/y",
+	} {
+		got, err := canonicalDir(written)
+		require.NoError(t, err)
+		assert.Equal(t, filepath.Join(root, want), got, written)
+	}
+}
