@@ -1,0 +1,160 @@
+// Package postgres keeps a store in one table of a PostgreSQL database, or of
+// another that speaks its protocol and SQL. Several processes may share it: the
+// database tells their conflicts, and the Group above runs the losers again.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// Options configure Open. Zero values stand for the defaults.
+type Options struct {
+	// Logger gets what is not an answer to a call. Default: nothing is logged.
+	Logger *slog.Logger
+	// Table is the name of the table, made if it does not exist. Default
+	// "people_kv".
+	Table string
+	// Timeout bounds each round trip to the database. Default 5 seconds.
+	Timeout time.Duration
+	// Connections is how many the process opens at most: one writes, the others
+	// serve views. Default 8.
+	Connections int
+	// Queue and Batch bound how many updates wait and share a commit; see
+	// store.GroupOptions.
+	Queue, Batch int
+	// Now is the clock of the metrics. Default time.Now.
+	Now func() time.Time
+	// dial replaces the network in tests.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Table == "" {
+		o.Table = "people_kv"
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 5 * time.Second
+	}
+	if o.Connections <= 0 {
+		o.Connections = 8
+	}
+	return o
+}
+
+// Store is a store in a database.
+type Store struct {
+	*store.Group
+	engine *pg
+}
+
+// pg is the engine below the Group.
+type pg struct {
+	pool *pgxpool.Pool
+	opts Options
+	sql  statements
+}
+
+// Open connects to the database that dsn names, in any form pgx knows, and
+// makes the table. It fails with store.ErrUnavailable when the database cannot
+// be reached before ctx ends.
+func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
+	opts = opts.withDefaults()
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("postgres: the connection string cannot be read") // its text may hold a password
+	}
+	config.MaxConns = int32(max(opts.Connections, 2))
+	config.AfterConnect = opts.prepareSession
+	if opts.dial != nil {
+		config.ConnConfig.DialFunc = opts.dial
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	p := &pg{pool: pool, opts: opts, sql: newStatements(opts.Table)}
+	if err := p.makeTable(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	group := store.NewGroup(p, store.GroupOptions{Queue: opts.Queue, Batch: opts.Batch, Now: opts.Now})
+	return &Store{Group: group, engine: p}, nil
+}
+
+// prepareSession sets what helps; other databases may not know all of it.
+func (o Options) prepareSession(ctx context.Context, conn *pgx.Conn) error {
+	for _, set := range []string{
+		// On a small or unanalysed table the planner reads all of it instead
+		// of the few keys that are asked for.
+		"set enable_seqscan = off",
+		"set enable_bitmapscan = off",
+		// An update that returned is durable, whatever the server's default.
+		"select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'",
+		fmt.Sprintf("set statement_timeout = %d", o.Timeout.Milliseconds()),
+		// A process that hangs must not hold its locks.
+		fmt.Sprintf("set idle_in_transaction_session_timeout = %d", 4*o.Timeout.Milliseconds()),
+	} {
+		_, err := conn.Exec(ctx, set)
+		if refused := new(pgconn.PgError); err != nil && !errors.As(err, &refused) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pg) makeTable(ctx context.Context) error {
+	_, err := p.pool.Exec(ctx, p.sql.probe)
+	for try := 0; code(err) == undefinedTable && try < 3; try++ {
+		// Two processes that make it at once: one of them fails, and finds it.
+		_, err = p.pool.Exec(ctx, p.sql.create)
+		if err != nil {
+			_, err = p.pool.Exec(ctx, p.sql.probe)
+		}
+	}
+	if err != nil {
+		return readError(fmt.Errorf("open table %s: %w", p.opts.Table, err))
+	}
+	return nil
+}
+
+// Limits implements store.Engine: as much as one round trip should carry.
+func (p *pg) Limits() store.CommitLimits {
+	return store.CommitLimits{Writes: 10 * store.MaxWrites, Bytes: 4 * store.MaxWriteBytes}
+}
+
+// Close implements store.Engine.
+func (p *pg) Close() error {
+	p.pool.Close()
+	return nil
+}
+
+// Stats are the figures of a Store.
+type Stats struct {
+	store.Stats
+	Connections     int // open now
+	ConnectionsBusy int // of them in use
+}
+
+// Stats returns the figures since Open.
+func (s *Store) Stats() Stats {
+	pool := s.engine.pool.Stat()
+	return Stats{
+		Stats:           s.Group.Stats(),
+		Connections:     int(pool.TotalConns()),
+		ConnectionsBusy: int(pool.AcquiredConns()),
+	}
+}

@@ -1,0 +1,41 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/postgres/postgrestest"
+	"github.com/livechat-people/caddy-people-tracking/store/storetest"
+)
+
+// TestPostgres holds every test that needs a server, so that one is started.
+func TestPostgres(t *testing.T) {
+	dsn := postgrestest.Start(t).Database(t)
+	tables := 0
+	table := func() string {
+		tables++
+		return fmt.Sprintf("kv_%d", tables)
+	}
+	t.Run("conformance", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) store.Store { return open(t, dsn, Options{Table: table()}) })
+	})
+	t.Run("conformance, two processes", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) store.Store {
+			name := table()
+			return &two{stores: [2]store.Store{open(t, dsn, Options{Table: name}), open(t, dsn, Options{Table: name})}}
+		})
+	})
+}
+
+func open(t *testing.T, dsn string, opts Options) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), dsn, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	return s
+}

@@ -1,0 +1,188 @@
+// Package postgrestest starts a PostgreSQL server for tests.
+package postgrestest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Environment variables.
+const (
+	// EnvDSN names a server to use instead of starting one. Its user must be
+	// allowed to make databases.
+	EnvDSN = "PEOPLE_TEST_DSN"
+	// EnvRequire lists, by commas, what must not be skipped; "postgres" is this.
+	EnvRequire = "PEOPLE_REQUIRE"
+)
+
+// Server is a running server.
+type Server struct{ dsn string }
+
+// Start starts a server in a directory of its own, listening on a socket there
+// and stopped at the end of t. Where PostgreSQL is not installed, t is skipped.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	if dsn := os.Getenv(EnvDSN); dsn != "" {
+		return &Server{dsn}
+	}
+	bin, err := binaries()
+	if err != nil {
+		skip(t, err.Error())
+	}
+	account, err := unprivileged()
+	if err != nil {
+		skip(t, err.Error())
+	}
+	// Not t.TempDir: the path of a socket has 107 bytes at most.
+	dir, err := os.MkdirTemp("", "people-pg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if account != nil {
+		if err := os.Chown(dir, int(account.Uid), int(account.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := filepath.Join(dir, "data")
+	init := command(account, dir, filepath.Join(bin, "initdb"), "-D", data, "-U", "people", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+	if out, err := init.CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	server := command(account, dir, filepath.Join(bin, "postgres"), "-D", data, "-k", dir,
+		"-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=60")
+	log := &strings.Builder{}
+	server.Stdout, server.Stderr = log, log
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Signal(syscall.SIGINT) // fast shutdown: do not wait for clients
+		_ = server.Wait()
+	})
+	s := &Server{fmt.Sprintf("host=%s user=people dbname=postgres", dir)}
+	if err := s.wait(); err != nil {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+		t.Fatalf("postgres does not answer: %v\n%s", err, log)
+	}
+	return s
+}
+
+// Database makes an empty database, dropped at the end of t, and returns its
+// connection string.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	name := "people_" + strings.ToLower(rand.Text())
+	s.exec(t, "create database "+name)
+	t.Cleanup(func() { s.exec(t, "drop database "+name) })
+	config, err := pgx.ParseConfig(s.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(s.dsn, "://") {
+		return strings.Replace(s.dsn, "/"+config.Database, "/"+name, 1)
+	}
+	return s.dsn + " dbname=" + name
+}
+
+func (s *Server) exec(t testing.TB, sql string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// wait tries to connect until the server has started.
+func (s *Server) wait() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, s.dsn)
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func skip(t testing.TB, why string) {
+	t.Helper()
+	if slices.Contains(strings.Split(os.Getenv(EnvRequire), ","), "postgres") {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+// binaries finds the newest installed server.
+func binaries() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(path), nil
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		return "", fmt.Errorf("PostgreSQL is not installed: apt-get install postgresql, or name a server in %s", EnvDSN)
+	}
+	version := func(path string) int {
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+		return n
+	}
+	slices.SortFunc(found, func(a, b string) int { return version(a) - version(b) })
+	return filepath.Dir(found[len(found)-1]), nil
+}
+
+// unprivileged is the account the server runs under when the tests run as
+// root, which PostgreSQL refuses.
+func unprivileged() (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		account, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.ParseUint(account.Uid, 10, 32)
+		if err != nil {
+			continue
+		}
+		gid, err := strconv.ParseUint(account.Gid, 10, 32)
+		if err != nil {
+			continue
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, fmt.Errorf("PostgreSQL does not run as root, and there is no user postgres or nobody")
+}
+
+func command(account *syscall.Credential, dir, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account, Setpgid: true} // a Ctrl-C is the tests'
+	return cmd
+}
