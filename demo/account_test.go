@@ -43,7 +43,7 @@ func TestSignInMakesATokenThatTheCaddyfileKnows(t *testing.T) {
 	assert.LessOrEqual(t, len(first["jti"].(string)), 50)
 	assert.NotEmpty(t, first["sid"])
 	assert.LessOrEqual(t, len(first["sid"].(string)), 50)
-	assert.Equal(t, 60.0, first["exp"].(float64)-first["iat"].(float64))
+	assert.Equal(t, 60, int(first["exp"].(float64)-first["iat"].(float64)))
 
 	// The next page signs in again, with a fresh token of the same session.
 	second := verify(t, evalInto[string](t, page, `import('/sign-in.js').then((m) => {
@@ -84,8 +84,7 @@ func verify(t *testing.T, token string) jwt.MapClaims {
 	return parsed.Claims.(jwt.MapClaims)
 }
 
-// fakeSDK is a page that brings the class, the way it is when somebody put it
-// there, and otherwise the shop's own account page.
+// fakeSDK puts a class there that notes its calls and refuses lists.
 const fakeSDK = `class PeopleTrackingSDK {
 	constructor() { window.calls = []; }
 	call(method, args) {
