@@ -210,7 +210,7 @@ func TestB16VisitorsAreNotThere(t *testing.T) {
 	}
 	w := ask(console, http.MethodGet, "/persons/v1", asOperator, inBrowser)
 	assert.Equal(t, 404, w.Code)
-	assert.Contains(t, text(parse(t, w)), "a visitor is not shown before")
+	assert.Contains(t, text(parse(t, w)), "There is no such person; a visitor is not shown before")
 }
 
 func TestB7InvalidateSession(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed templates
@@ -17,7 +19,7 @@ type views struct {
 }
 
 func parseViews() (views, error) {
-	shared, err := template.New("layout.html").Funcs(template.FuncMap{"short": short}).
+	shared, err := template.New("layout.html").Funcs(template.FuncMap{"short": short, "sentence": sentence}).
 		ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return views{}, fmt.Errorf("console: parse templates: %w", err)
@@ -35,6 +37,12 @@ func parseViews() (views, error) {
 		}
 	}
 	return parsed, nil
+}
+
+// sentence makes a message of an error one.
+func sentence(message string) string {
+	first, size := utf8.DecodeRuneInString(message)
+	return string(unicode.ToUpper(first)) + message[size:] + "."
 }
 
 // write renders a page as a whole before the first byte of it is sent.
