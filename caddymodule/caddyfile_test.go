@@ -90,7 +90,7 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/unknown scope":          {input: "people_tracking {\napi_key k people:write\n}", err: "argument 2 is no scope, allowed are web:tracking:sdk, people:read and people:manage"},
 		"fail/scope twice":            {input: "people_tracking {\napi_key k people:read people:read\n}", err: "scope people:read is given twice"},
 		"fail/key twice":              {input: "people_tracking {\napi_key k people:read\napi_key k people:manage\n}", err: "the same key is already specified"},
-		"fail/widget without id":      {input: "people_tracking {\nwidget {\n}\n}", err: "expecting argument"},
+		"fail/widget without id":      {input: "people_tracking {\nwidget {\n}\n}", err: "wrong argument count"},
 		"fail/widget twice":           {input: "people_tracking {\nwidget w {\nsecret_key k " + secret + "\n}\nwidget w {\n}\n}", err: "widget w is already specified"},
 		"fail/widget without secret":  {input: "people_tracking {\nwidget w\n}", err: "widget w has no secret_key"},
 		"fail/secret not in base64":   {input: "people_tracking {\nwidget w {\nsecret_key k ???\n}\n}", err: "the second argument is not Base64"},

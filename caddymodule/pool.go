@@ -126,10 +126,9 @@ type lease struct {
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	taken  bool
-	ended  bool
-	pooled *pooledStore
-	err    error
+	pooled *pooledStore // once taken
+	err    error        // why it could not be taken
+	ended  bool         // given back, or never to be taken
 }
 
 // errNotOpen is met by calls while the store of their configuration cannot be
@@ -142,11 +141,13 @@ var errNotOpen = fmt.Errorf("%w: not open", store.ErrUnavailable)
 func (l *lease) take() (*pooledStore, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.taken || l.ended || l.err != nil {
-		if l.ended {
-			return nil, store.ErrClosed
-		}
+	switch {
+	case l.pooled != nil || l.err != nil:
+		// Also after release: a call in flight across a reload may still reach
+		// the store, if the next configuration works on it.
 		return l.pooled, l.err
+	case l.ended:
+		return nil, store.ErrClosed
 	}
 	value, loaded, err := stores.LoadOrNew(l.dir, func() (caddy.Destructor, error) {
 		return newPooledStore(l.dir, l.open, l.log), nil
@@ -166,17 +167,17 @@ func (l *lease) take() (*pooledStore, error) {
 			slog.String("directory", l.dir), slog.Duration("next_attempt", firstRetry), slog.Any("error", err))
 		pooled.retry(time.After)
 	}
-	l.pooled, l.taken = pooled, true
+	l.pooled = pooled
 	return pooled, nil
 }
 
 // release gives back what take acquired, once.
 func (l *lease) release() error {
 	l.mu.Lock()
-	taken := l.taken
-	l.taken, l.ended = false, true
+	held := l.pooled != nil && !l.ended
+	l.ended = true
 	l.mu.Unlock()
-	if !taken {
+	if !held {
 		return nil
 	}
 	_, err := stores.Delete(l.dir)

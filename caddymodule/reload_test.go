@@ -43,7 +43,6 @@ func holdStore(t *testing.T, dir string) (release func()) {
 func TestP1ReloadSharesTheStore(t *testing.T) {
 	c := newInstance(t)
 	site := c.siteOf(upstream(t, nil))
-	require.NoError(t, os.Symlink(c.dir, filepath.Join(t.TempDir(), "link")))
 	link := filepath.Join(t.TempDir(), "other")
 	require.NoError(t, os.Symlink(c.dir, link))
 	for _, options := range []string{
@@ -78,7 +77,7 @@ func TestP3FailedReloadLeavesTheRunningConfigurationAlone(t *testing.T) {
 	require.NoError(t, c.load(global, c.siteOf(good)))
 	c.tracks()
 	bad := map[string]string{
-		"provision of the app":    `{"apps":{"people_tracking":{"store":{"directory":"` + c.dir + `/people"},"api_keys":[{"key":""}]}}}`,
+		"provision of the app":    string(c.adapt("people_tracking {\nstore badger {dir}/people\napi_key auto people:read\n}", c.siteOf(good))),
 		"provision of a handler":  string(c.adapt(global, "{site} {\npeople_tracking {\napi_key unknown\n}\n}")),
 		"validation of a handler": string(c.adapt(global, "{site} {\npeople_tracking {\norigins nowhere\n}\n}")),
 		"start of another app":    string(c.adapt(global, c.siteOf(good)+"\nhttp://192.0.2.1:9 {\nbind 192.0.2.1\nrespond ok\n}")),

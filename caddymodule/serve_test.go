@@ -168,14 +168,6 @@ func TestB39StrippedPrefix(t *testing.T) {
 	people_tracking
 	reverse_proxy %[1]s
 }`,
-		"ok/handle_path in handle_path": `{site} {
-	handle_path /sh* {
-		handle_path /op/* {
-			people_tracking
-			reverse_proxy %[1]s
-		}
-	}
-}`,
 		"ok/named route": `&(tracked) {
 	people_tracking
 	reverse_proxy %[1]s
@@ -208,6 +200,20 @@ func TestB39StrippedPrefix(t *testing.T) {
 			assert.Contains(t, called.header.Get("Set-Cookie"), "Path=/shop/_people")
 		})
 	}
+}
+
+func TestB39PrefixInAPrefix(t *testing.T) {
+	c := newInstance(t)
+	require.NoError(t, c.load("", fmt.Sprintf(`{site} {
+	handle_path /eu/* {
+		handle_path /shop/* {
+			people_tracking
+			reverse_proxy %s
+		}
+	}
+}`, upstream(t, nil))))
+	assert.Contains(t, c.get("/eu/shop/cart").body, `src="/eu/shop/_people/v1/sdk.js?v=`)
+	assert.Equal(t, http.StatusOK, c.call("/eu/shop/_people", "auto").status)
 }
 
 func TestB39WithoutAPrefixNothingIsAdded(t *testing.T) {
