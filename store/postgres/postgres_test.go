@@ -21,6 +21,20 @@ func TestPostgres(t *testing.T) {
 		tables++
 		return fmt.Sprintf("kv_%d", tables)
 	}
+	for name, test := range map[string]func(*testing.T, string){
+		"fail/conflicts":           testConflicts,
+		"ok/blind writes":          testBlindWrites,
+		"fail/unknown commit":      testUnknownCommit,
+		"fail/unreachable":         testUnreachable,
+		"fail/timeout":             testTimeout,
+		"fail/errors tell no data": testErrorsTellNoData,
+		"ok/plans":                 testPlans,
+		"ok/durable":               testDurable,
+		"ok/open together":         testOpenTogether,
+		"ok/stats":                 testStats,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, dsn) })
+	}
 	t.Run("conformance", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) store.Store { return open(t, dsn, Options{Table: table()}) })
 	})
