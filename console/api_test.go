@@ -44,8 +44,7 @@ func small() *fakePeople {
 			{ID: "e2", DefinitionID: "pageView", Title: "Page view", SessionID: "s1", OccurredTime: at(8), ReceivedTime: at(8), Properties: json.RawMessage(`{"url":"https://shop.example/"}`), MergedFrom: &tracker.MergedFrom{MergeID: "m1", ProfileID: "v1"}},
 			{ID: "e1", DefinitionID: "sessionStarted", Title: "Session started", SessionID: "s1", OccurredTime: at(8), ReceivedTime: at(8)},
 		}},
-		merges:   map[string][]tracker.Merge{"p1": {{ID: "m1", VisitorID: "v1", PersonID: "p1", At: at(4), Reason: "chat started", RequestID: "r1"}}},
-		sessions: map[string]bool{"widget-1 s1": true, "widget-1 a/b": true},
+		merges: map[string][]tracker.Merge{"p1": {{ID: "m1", VisitorID: "v1", PersonID: "p1", At: at(4), Reason: "chat started", RequestID: "r1"}}},
 	}
 }
 
@@ -224,7 +223,7 @@ func TestB7InvalidateSession(t *testing.T) {
 	assert.Equal(t, []string{"widget-1 s1", "widget-1 a/b"}, people.invalidated)
 	assert.Equal(t, account, people.account)
 
-	w = ask(console, http.MethodDelete, "/livechat/1/widgets/widget-1/sessions/other", asManager)
+	w = ask(console, http.MethodDelete, "/livechat/1/widgets/other/sessions/s1", asManager)
 	assert.Equal(t, 404, w.Code)
-	assert.Contains(t, w.Body.String(), "no such session")
+	assert.Contains(t, w.Body.String(), "no such widget")
 }

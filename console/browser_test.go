@@ -98,6 +98,7 @@ func TestScriptListInPlace(t *testing.T) {
 	assert.Equal(t, 59, eval[int](t, tab, `document.querySelectorAll('[data-rows] > tr').length`), "the one who moved ahead is on neither page")
 	assert.Equal(t, 59, eval[int](t, tab, `new Set([...document.querySelectorAll('[data-rows] > tr')].map((row) => row.dataset.key)).size`), "nobody twice")
 	assert.Contains(t, eval[string](t, tab, `document.querySelector('[role=status]').textContent`), "This is the end.")
+	assert.Equal(t, "status", eval[string](t, tab, `document.activeElement.role`), "the keyboard's place is kept")
 }
 
 func TestScriptKeepsAgesTrue(t *testing.T) {
@@ -121,6 +122,15 @@ func TestScriptTimelineInPlace(t *testing.T) {
 	assert.Equal(t, 200, eval[int](t, tab, `new Set([...document.querySelectorAll('.event')].map((event) => event.dataset.key)).size`))
 	assert.True(t, eval[bool](t, tab, `(() => { const days = [...document.querySelectorAll('.day')].map((day) => day.dataset.key); return days.length === new Set(days).size && days.join() === days.toSorted().reverse().join(); })()`), "each day once, newest first")
 	assert.Zero(t, eval[int](t, tab, `[...document.querySelectorAll('.event')].filter((event, i, all) => i && event.querySelector('time').dateTime > all[i - 1].querySelector('time').dateTime).length`), "newest first across the pages")
+}
+
+func TestScriptFillsAnEmptyPage(t *testing.T) {
+	people := small()
+	people.blank = "at.0"
+	tab := visit(t, people, "/persons/p1?definition=action")
+	require.NoError(t, chromedp.Do(tab, chromedp.Click("[data-more]")))
+	until(t, tab, `document.querySelectorAll('.event').length === 1`)
+	assert.Zero(t, eval[int](t, tab, `document.querySelectorAll('.empty').length`), "it is not empty any more")
 }
 
 func TestFitsANarrowScreen(t *testing.T) {

@@ -29,7 +29,8 @@ type People interface {
 	// Events lists newest first, or answers tracker.ErrBadCursor.
 	Events(ctx context.Context, account tracker.Account, id string, query tracker.EventQuery) (events []tracker.Event, nextCursor string, err error)
 	Merges(ctx context.Context, account tracker.Account, id string) ([]tracker.Merge, error)
-	// InvalidateSession ends the Live Chat sessions with this sid (B7).
+	// InvalidateSession ends the Live Chat sessions with this sid (B7), known or
+	// not; tracker.ErrNotFound is about the widget.
 	InvalidateSession(ctx context.Context, account tracker.Account, widgetID, sid string) error
 }
 

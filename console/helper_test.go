@@ -26,6 +26,8 @@ type (
 	response = httptest.ResponseRecorder
 )
 
+var _ People = (*tracker.Service)(nil)
+
 func nowAtTest() time.Time { return testNow }
 
 // operatorHeader names the user in tests, as a server in front would.

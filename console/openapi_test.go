@@ -171,7 +171,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{"GET", "/api/persons/p1/merges", "/api/persons/{id}/merges", 200, nil},
 		{"GET", "/api/persons/p1/merges?x=", "/api/persons/{id}/merges", 400, nil},
 		{"DELETE", "/livechat/1/widgets/widget-1/sessions/s1", "/livechat/1/widgets/{widgetId}/sessions/{sid}", 204, nil},
-		{"DELETE", "/livechat/1/widgets/widget-1/sessions/x", "/livechat/1/widgets/{widgetId}/sessions/{sid}", 404, nil},
+		{"DELETE", "/livechat/1/widgets/other/sessions/s1", "/livechat/1/widgets/{widgetId}/sessions/{sid}", 404, nil},
 		{"DELETE", "/livechat/1/widgets/widget-1/sessions/s1", "/livechat/1/widgets/{widgetId}/sessions/{sid}", 503, store.ErrUnavailable},
 	} {
 		t.Run(fmt.Sprintf("%s %s %d", test.method, test.target, test.status), func(t *testing.T) {

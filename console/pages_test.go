@@ -83,6 +83,16 @@ func TestEmptyStates(t *testing.T) {
 	assert.Contains(t, text(open(t, sparse, "/persons/p1?cursor=at.3")), "Nothing further back")
 }
 
+func TestAPageOfEventsMayBeEmpty(t *testing.T) {
+	people := small()
+	people.blank = "at.0"
+	document := open(t, people, "/persons/p1?definition=action")
+	assert.Contains(t, text(document), "Nothing so far")
+	assert.NotContains(t, text(document), "No such event")
+	assert.Equal(t, "/persons/p1?cursor=at.0&definition=action", following(t, document, "Older"))
+	assert.Equal(t, following(t, document, "Older"), following(t, document, "look there"))
+}
+
 func TestPersonPage(t *testing.T) {
 	document := open(t, small(), "/persons/p1")
 	page := text(document)

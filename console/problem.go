@@ -24,7 +24,7 @@ var (
 	errCrossSite   = &problem{http.StatusForbidden, "cross_site", "a browser may change something from the console's own pages only; a program uses an API key"}
 	errNoRoute     = &problem{http.StatusNotFound, "not_found", "there is nothing at this address"}
 	errNotFound    = &problem{http.StatusNotFound, "not_found", "there is no such person; a visitor is not shown before a chat is started or the visitor authenticates"}
-	errNoSession   = &problem{http.StatusNotFound, "not_found", "there is no such session"}
+	errNoSession   = &problem{http.StatusNotFound, "not_found", "there is no such widget, or the session id is longer than 50 characters"}
 	errMethod      = &problem{http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take the method, see Allow"}
 	errBadCursor   = &problem{http.StatusBadRequest, "bad_cursor", "cursor: not one that this list gave out; start again without it"}
 	errUnavailable = &problem{http.StatusServiceUnavailable, "unavailable", "the people store cannot answer at the moment; try again"}

@@ -29,7 +29,7 @@ type day struct {
 
 // session is the part of an activity session that lies in one day and page.
 type session struct {
-	ID         string
+	ID         string // "" for a single event outside any session
 	From, To   moment
 	Length     string // between first and last activity, "" for a single one
 	Count      int    // activities
@@ -67,7 +67,7 @@ func (c clock) timeline(events []tracker.Event) []day {
 		}
 		today := &days[len(days)-1]
 		at, known := place[event.SessionID]
-		if !known {
+		if !known || event.SessionID == "" { // what has no session stands alone
 			at = len(today.Sessions)
 			place[event.SessionID] = at
 			today.Sessions = append(today.Sessions, session{ID: event.SessionID})

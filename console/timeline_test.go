@@ -64,6 +64,13 @@ func TestTimelineGroupsByDayAndSession(t *testing.T) {
 	assert.Empty(t, utc.timeline(nil))
 }
 
+func TestEventsOutsideSessionsStandAlone(t *testing.T) {
+	days := clock{now: testNow, zone: time.UTC}.timeline([]tracker.Event{
+		happened("personMerged", "", "22 09:50", nil), happened("pageView", "b", "22 09:20", nil), happened("personMerged", "", "22 09:10", nil),
+	})
+	assert.Equal(t, map[string][]string{"2026-11-22": {".", "b.", "."}}, outline(days))
+}
+
 func TestB17MergedMarks(t *testing.T) {
 	m1, m1again, m2 := &tracker.MergedFrom{MergeID: "1", ProfileID: "v"}, &tracker.MergedFrom{MergeID: "1", ProfileID: "v"}, &tracker.MergedFrom{MergeID: "2", ProfileID: "w"}
 	c := clock{now: testNow, zone: time.UTC}

@@ -55,6 +55,7 @@
     link.setAttribute('aria-busy', 'true');
     try {
       const page = await read(link.href);
+      if (page.querySelector('[data-rows] > *')) document.querySelector('[data-rows] ~ .empty')?.remove();
       append(document.querySelector('[data-rows]'), [...(page.querySelector('[data-rows]')?.children ?? [])]);
       const next = page.querySelector('[data-more]');
       status.textContent = next ? 'Older entries were added.' : 'Older entries were added. This is the end.';
@@ -63,7 +64,9 @@
         link.removeAttribute('aria-busy');
       } else {
         link.remove();
-        pager.querySelector('.unseen').className = 'note';
+        status.className = 'note';
+        status.tabIndex = -1;
+        status.focus(); // the focus would be lost with the link
       }
     } catch {
       location.assign(link.href); // as without this script
