@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -34,6 +35,7 @@ var decoders = map[string]func(*bufio.Reader) (io.ReadCloser, error){
 	"x-gzip":  newGzip,
 	"deflate": newDeflate,
 	"zstd":    newZstd,
+	"br":      newBrotli,
 }
 
 // decoder turns a reader that pulls compressed bytes into something that bytes
@@ -164,7 +166,7 @@ func (d *decoder) run(yield func(struct{}) bool) {
 func (d *decoder) pump(r io.Reader) error {
 	buf := make([]byte, 16<<10)
 	for {
-		n, err := r.Read(buf)
+		n, err := read(r, buf)
 		if n > 0 {
 			d.out += int64(n)
 			if d.out > budgetFree && d.out > budgetRatio*d.in {
@@ -183,6 +185,17 @@ func (d *decoder) pump(r io.Reader) error {
 			return fmt.Errorf("%w: %w", errCorrupt, err)
 		}
 	}
+}
+
+// read turns a panic of a decoder that meets hostile input into an error: the
+// page is lost, but by rule 21 no more than that.
+func read(r io.Reader, buf []byte) (n int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			n, err = 0, fmt.Errorf("decoder panicked: %v", p)
+		}
+	}()
+	return r.Read(buf)
 }
 
 // source is what the decoding reader pulls from.
@@ -223,8 +236,11 @@ func newGzip(r *bufio.Reader) (io.ReadCloser, error) {
 
 func (m *members) Read(p []byte) (int, error) {
 	n, err := m.Reader.Read(p)
-	if err != io.EOF || n > 0 {
+	if err != io.EOF {
 		return n, err
+	}
+	if n > 0 {
+		return n, nil // the end is told again
 	}
 	if head, _ := m.source.Peek(2); len(head) < 2 || head[0] != 0x1f || head[1] != 0x8b {
 		return 0, io.EOF
@@ -260,6 +276,10 @@ func newZstd(r *bufio.Reader) (io.ReadCloser, error) {
 		return nil, corrupt(err)
 	}
 	return z.IOReadCloser(), nil
+}
+
+func newBrotli(r *bufio.Reader) (io.ReadCloser, error) {
+	return io.NopCloser(brotli.NewReader(r)), nil
 }
 
 func corrupt(err error) error {

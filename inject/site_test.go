@@ -27,6 +27,7 @@ type site struct {
 	mu       sync.Mutex
 	outcomes []Outcome
 	err      error // of the last request, from ServeHTTP
+	running  sync.WaitGroup
 }
 
 func newSite(t testing.TB, configure func(*Config), next nextFunc) *site {
@@ -43,6 +44,8 @@ func newSite(t testing.TB, configure func(*Config), next nextFunc) *site {
 		}
 	})
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.running.Add(1)
+		defer s.running.Done()
 		err := in.ServeHTTP(w, r, next)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -73,7 +76,8 @@ func direct(t testing.TB, next nextFunc) *httptest.Server {
 
 // outcome waits for the request to be over on the server's side.
 func (s *site) outcome() Outcome {
-	s.Close() // returns when no handler runs any more
+	s.Close() // returns when no handler runs any more, but for hijacked connections
+	s.running.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.Len(s.t, s.outcomes, 1, "every request is observed once")

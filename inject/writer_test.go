@@ -33,11 +33,11 @@ func chunked(length bool, pieces ...string) nextFunc {
 		}
 		for _, p := range pieces {
 			n, err := io.WriteString(w, p)
-			if n != len(p) {
-				return errors.New("short count")
-			}
 			if err != nil {
 				return err
+			}
+			if n != len(p) {
+				return errors.New("short count")
 			}
 		}
 		return nil
