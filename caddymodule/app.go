@@ -177,9 +177,20 @@ func (a *App) Start() error {
 	return nil
 }
 
-// announce says in a line each what a person can open now.
+// announce says in a line each what a person can open now. Of several hosts of
+// a handler the first is enough.
 func (a *App) announce(sites []site) {
+	type place struct {
+		handler caddyhttp.MiddlewareHandler
+		path    string
+	}
+	said := make(map[place]bool)
 	for _, s := range sites {
+		at := place{s.handler, s.path}
+		if said[at] {
+			continue
+		}
+		said[at] = true
 		switch s.handler.(type) {
 		case *Handler:
 			a.log.Info("tracking pages of " + s.url)

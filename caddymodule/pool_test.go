@@ -81,7 +81,7 @@ func TestB34LeaseOfAStoreThatDoesNotOpen(t *testing.T) {
 		l := newLease("/b34-reload", true, open)
 		_, err := l.take()
 		require.ErrorIs(t, err, cause)
-		assert.ErrorContains(t, err, "/b34-reload")
+		require.ErrorContains(t, err, "/b34-reload")
 		require.ErrorIs(t, l.View(t.Context(), nil), store.ErrUnavailable)
 		require.NoError(t, l.release())
 		_, held := stores.References("/b34-reload")

@@ -110,7 +110,7 @@ func TestP4ValidateOpensNothing(t *testing.T) {
 // P6: the admin endpoint tells of the configuration that runs.
 func TestP6ReadinessAfterAFailedReload(t *testing.T) {
 	c := newInstance(t)
-	assert.NoError(t, c.load("", "{site} {\nrespond ok\n}"))
+	require.NoError(t, c.load("", "{site} {\nrespond ok\n}"))
 	got := c.readiness()
 	assert.Equal(t, http.StatusServiceUnavailable, got.status)
 	assert.Contains(t, got.body, "not configured")

@@ -169,8 +169,10 @@ func TestB39StrippedPrefix(t *testing.T) {
 	reverse_proxy %[1]s
 }`,
 		"ok/named route": `&(tracked) {
-	people_tracking
-	reverse_proxy %[1]s
+	route {
+		people_tracking
+		reverse_proxy %[1]s
+	}
 }
 {site} {
 	handle_path /shop/* {

@@ -20,6 +20,7 @@ type site struct {
 	listen   string                      // the server's first address
 	host     string                      // "" is every host
 	prefixes []string                    // path prefixes stripped on the way here, "" is none
+	path     string                      // literal beginning of the paths that lead here
 	url      string                      // where a person can open it
 }
 
@@ -184,7 +185,7 @@ func (w *siteWalk) add(handler caddyhttp.MiddlewareHandler, at place) {
 	for _, host := range hosts {
 		w.found = append(w.found, site{
 			handler: handler, listen: listen, host: strings.ToLower(host),
-			prefixes: at.prefixes, url: w.url(listen, host, at.path),
+			prefixes: at.prefixes, path: at.path, url: w.url(listen, host, at.path),
 		})
 	}
 }
