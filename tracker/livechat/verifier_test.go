@@ -157,6 +157,14 @@ func TestB4Claims(t *testing.T) {
 		"fail/national phone": {changes{"stp": "msisdn", "sub": "0905123450"}, "the token's claim sub is not a phone number in international form"},
 		"fail/long phone":     {changes{"stp": "msisdn", "sub": "1234567890123456"}, "the token's claim sub is not a phone number in international form"},
 		"fail/odd phone":      {changes{"stp": "msisdn", "sub": "421+905123450"}, "the token's claim sub is not a phone number in international form"},
+		"ok/shortest e-mail":  {changes{"sub": "a@b"}, ""},
+		"fail/no local part":  {changes{"sub": "@b.c"}, "the token's claim sub is not an e-mail address"},
+		"fail/no domain":      {changes{"sub": "a@"}, "the token's claim sub is not an e-mail address"},
+		"ok/longest e-mail":   {changes{"sub": strings.Repeat("a", 251) + "@b.c"}, ""},
+		"ok/shortest phone":   {changes{"stp": "msisdn", "sub": "12345"}, ""},
+		"fail/short phone":    {changes{"stp": "msisdn", "sub": "1234"}, "the token's claim sub is not a phone number in international form"},
+		"ok/longest phone":    {changes{"stp": "msisdn", "sub": "123456789012345" + strings.Repeat(" -", 17) + "."}, ""},
+		"fail/phone padded":   {changes{"stp": "msisdn", "sub": "123456789012345" + strings.Repeat(" -", 18)}, "the token's claim sub is not a phone number in international form"},
 		"ok/longest external": {changes{"stp": "externalPersonId", "sub": strings.Repeat("ü", 256)}, ""},
 		"fail/external long":  {changes{"stp": "externalPersonId", "sub": strings.Repeat("x", 257)}, "the token's claim sub is longer than 256 characters"},
 
@@ -166,6 +174,7 @@ func TestB4Claims(t *testing.T) {
 		"fail/iat null":        {changes{"iat": raw("null")}, notTime("iat")},
 		"fail/iat negative":    {changes{"iat": -1}, notTime("iat")},
 		"fail/iat in ms":       {changes{"iat": issued.UnixMilli()}, notTime("iat")},
+		"fail/iat long ago":    {changes{"iat": 0, "exp": nil}, "the token has expired (exp)"},
 		"fail/iat huge":        {changes{"iat": raw("1e400")}, errMalformed.Error()},
 		"fail/exp a string":    {changes{"exp": "1800000060"}, notTime("exp")},
 		"fail/exp a boolean":   {changes{"exp": true}, notTime("exp")},
@@ -365,6 +374,14 @@ func TestB4ForgedTokens(t *testing.T) {
 			requireRefused(t, v, tc.token, issued, tc.reason)
 		})
 	}
+	longest := valid
+	for n := 0; len(longest) < 4096; n++ {
+		longest = hs(strings.Replace(good, "{", `{"x":"`+strings.Repeat("x", n)+`",`, 1))
+	}
+	require.True(t, len(longest) == 4096, "%d", len(longest))
+	assert.True(t, LooksLikeToken(longest))
+	_, err = v.Verify(longest, issued)
+	require.NoError(t, err, "as long as a token can be")
 	_, err = v.Verify(valid, issued)
 	require.NoError(t, err, "what the forgeries are made from is good")
 	_, err = v.Verify(withHeader(`{"alg":"HS256","kid":"anything"}`), issued)
@@ -391,6 +408,7 @@ func TestNewVerifierJudgesWidgets(t *testing.T) {
 		"fail/key id twice":   {widgets: []Widget{{ID: "a", Secrets: []Secret{{"k", key(32)}, {"k", key(33)}}}}, want: `widget "a": secret key "k" is given twice`},
 		"fail/no widget id":   {widgets: []Widget{{}}, want: "a widget has no id"},
 		"fail/widget twice":   {widgets: []Widget{{ID: "a"}, {ID: "a"}}, want: `widget "a" is given twice`},
+		"ok/default is max":   {opts: Options{MaxLifetime: 15 * time.Second}},
 		"fail/negative life":  {opts: Options{MaxLifetime: -1}, want: "the longest lifetime of tokens is negative"},
 		"fail/negative life2": {opts: Options{DefaultLifetime: -1}, want: "the default lifetime of tokens is negative"},
 		"fail/negative skew":  {opts: Options{Skew: -1}, want: "the clock skew of tokens is negative"},

@@ -150,6 +150,7 @@ func TestB23Reasons(t *testing.T) {
 		"too large":               {`{"x":"` + strings.Repeat("x", 64<<10) + `"}`, `the person is larger than 65536 bytes`},
 		"given twice":             {`{"firstName":"a","firstName":"b"}`, `property "firstName" is given twice`},
 		"ignored given twice":     {`{"x":1,"x":2}`, `property "x" is given twice`},
+		"number given twice":      {`{"0":1,"0":2}`, `property "0" is given twice`},
 		"nested given twice":      {`{"contactInformation":{"email":[],"email":[]}}`, `property "contactInformation.email" is given twice`},
 		"number":                  {`{"firstName":1}`, `property "firstName" must be a string, not a number`},
 		"first in order":          {`{"gender":"x","firstName":1}`, `property "gender" must be MALE or FEMALE`},
@@ -178,7 +179,7 @@ func TestB23Reasons(t *testing.T) {
 		"email no domain":      {email("a@"), noEmail},
 		"email line break":     {email(`a@b.c\nBcc: d@e.f`), noEmail},
 		"email invisible":      {email(`a\u200b@b.c`), noEmail},
-		"email too long":       {email(strings.Repeat("a", 250) + "@b.cde"), `property "contactInformation.email[0].address" is longer than 255 bytes`},
+		"email too long":       {email(strings.Repeat("a", 251) + "@b.cd"), `property "contactInformation.email[0].address" is longer than 255 bytes`},
 		"email second":         {`{"contactInformation":{"email":[{"address":"a@b.c"},{"address":"x"}]}}`, `property "contactInformation.email[1].address" must be an e-mail address`},
 		"emails too many":      {`{"contactInformation":{"email":[` + entries(101, `{"address":"a%d@b.c"}`) + `]}}`, `property "contactInformation.email[100]" is one too many, at most 100 are possible in a call`},
 		"phones too many":      {`{"contactInformation":{"phone":[` + entries(101, `{"number":"4219051%05d"}`) + `]}}`, `property "contactInformation.phone[100]" is one too many, at most 100 are possible in a call`},
@@ -242,6 +243,9 @@ func TestB23MergeSemantics(t *testing.T) {
 		"attributes by any case":  {`{"customAttributes":{"INCOME":1.50,"Vip":true}}`, PersonUpdate{Attributes: map[string]json.RawMessage{"Income": json.RawMessage(`1.5`), "vip": json.RawMessage(`true`)}}},
 		"all types of attributes": {`{"customAttributes":{"children":2.0,"since":"2024-02-29","seen":"2026-11-22T10:00:00"}}`, PersonUpdate{Attributes: map[string]json.RawMessage{"children": json.RawMessage(`2`), "since": json.RawMessage(`"2024-02-29"`), "seen": json.RawMessage(`"2026-11-22T10:00:00.000Z"`)}}},
 		"longest attribute":       {`{"customAttributes":{"car":"` + strings.Repeat(`\n`, 4096) + `"}}`, PersonUpdate{Attributes: map[string]json.RawMessage{"car": json.RawMessage(`"` + strings.Repeat(`\n`, 4096) + `"`)}}},
+		"longest and shortest": {`{"contactInformation":{"email":[{"address":"` + strings.Repeat("a", 250) + `@b.cd"}],"phone":[{"number":"12345"},{"number":"123456789012345"}]}}`,
+			PersonUpdate{Emails: []string{strings.Repeat("a", 250) + "@b.cd"}, Phones: []string{"12345", "123456789012345"}}},
+		"largest": {`{"tags":[]` + strings.Repeat(" ", 64<<10-len(`{"tags":[]}`)) + `}`, PersonUpdate{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
