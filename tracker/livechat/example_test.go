@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/livechat-people/caddy-people-tracking/tracker/livechat"
 )
 

@@ -99,7 +99,8 @@ func TestB4ValidToken(t *testing.T) {
 func TestB4TokenOfTheLibrary(t *testing.T) {
 	t.Parallel()
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"iss": "two-keys", "sub": "+421 905 123 450", "stp": "msisdn", "ski": "k2", "iat": issued.Unix(), "name": "Ann", "roles": []string{"x"}})
+		"iss": "two-keys", "sub": "+421 905 123 450", "stp": "msisdn", "ski": "k2", "iat": issued.Unix(), "name": "Ann", "roles": []string{"x"},
+	})
 	text, err := token.SignedString(keyB)
 	require.NoError(t, err)
 	claims, err := testVerifier(t).Verify(text, issued)
@@ -378,7 +379,7 @@ func TestB4ForgedTokens(t *testing.T) {
 	for n := 0; len(longest) < 4096; n++ {
 		longest = hs(strings.Replace(good, "{", `{"x":"`+strings.Repeat("x", n)+`",`, 1))
 	}
-	require.True(t, len(longest) == 4096, "%d", len(longest))
+	require.Len(t, []byte(longest), 4096)
 	assert.True(t, LooksLikeToken(longest))
 	_, err = v.Verify(longest, issued)
 	require.NoError(t, err, "as long as a token can be")
@@ -447,8 +448,8 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	t.Parallel()
 	w := Widget{ID: "w", Secrets: []Secret{{ID: "k1", Key: []byte("0123456789abcdef0123456789abcdef")}}}
 	var logged bytes.Buffer
-	slog.New(slog.NewJSONHandler(&logged, nil)).Info("m", "widget", w, "secret", w.Secrets[0])
-	slog.New(slog.NewTextHandler(&logged, nil)).Info("m", "widget", w, "secret", &w.Secrets[0])
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("m", slog.Any("widget", w), slog.Any("secret", w.Secrets[0]))
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("m", slog.Any("widget", w), slog.Any("secret", &w.Secrets[0]))
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
 		fmt.Fprintf(&logged, verb+verb, w, &w.Secrets[0])
 	}

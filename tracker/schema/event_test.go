@@ -12,8 +12,12 @@ func eventSchema(t testing.TB) *Schema {
 	t.Helper()
 	s, err := New([]Definition{
 		{ID: "action", Title: "Action", Fields: []Field{
-			{Name: "name", Type: TypeString}, {Name: "label", Type: TypeString}, {Name: "ok", Type: TypeBoolean},
-			{Name: "at", Type: TypeDateTime}, {Name: "count", Type: TypeNumeric}, {Name: "price", Type: TypeDecimal},
+			{Name: "name", Type: TypeString},
+			{Name: "label", Type: TypeString},
+			{Name: "ok", Type: TypeBoolean},
+			{Name: "at", Type: TypeDateTime},
+			{Name: "count", Type: TypeNumeric},
+			{Name: "price", Type: TypeDecimal},
 			{Name: "items", Type: TypeList, Fields: []Field{{Name: "id", Type: TypeString}, {Name: "price", Type: TypeDecimal}}},
 		}},
 		{ID: "bare", Title: "Bare"},
@@ -232,8 +236,10 @@ func TestB22WithoutDefinitions(t *testing.T) {
 		"fail/second list":          {schema: open, id: "a", properties: `{"x":[],"y":[]}`, reason: `property "y" must not be a list, an event has at most one and that has none`},
 		"fail/list in list":         {schema: open, id: "a", properties: `{"x":[{"y":[]}]}`, reason: `property "x[0].y" must not be a list, an event has at most one and that has none`},
 		"fail/name":                 {schema: open, id: "a", properties: `{"Bad":1}`, reason: `property "Bad" is not possible, ` + errFieldName.Error()},
-		"fail/too many": {schema: open, id: "a", properties: `{` + strings.TrimSuffix(manyMembers(121), ",") + `}`,
-			reason: `property "p120" is one too many, at most 120 are possible`},
+		"fail/too many": {
+			schema: open, id: "a", properties: `{` + strings.TrimSuffix(manyMembers(121), ",") + `}`,
+			reason: `property "p120" is one too many, at most 120 are possible`,
+		},
 		"ok/widest item":     {schema: open, id: "a", properties: `{"l":[{` + strings.TrimSuffix(manyMembers(128), ",") + `}]}`, want: `{"l":[{` + strings.TrimSuffix(manyMembers(128), ",") + `}]}`},
 		"fail/item too wide": {schema: open, id: "a", properties: `{"l":[{` + strings.TrimSuffix(manyMembers(129), ",") + `}]}`, reason: `property "l[0].p128" is one too many, at most 128 are possible`},
 		"fail/not JSON":      {schema: open, id: "a", properties: `{"x":}`, reason: "not valid JSON"},

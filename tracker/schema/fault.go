@@ -36,8 +36,11 @@ func faultf(format string, args ...any) error {
 // within says that err arose inside the member or element called step, which
 // is a name or an index in brackets.
 func within(err error, step string) error {
-	f, ok := err.(*fault)
-	if !ok {
+	if err == nil {
+		return nil
+	}
+	var f *fault
+	if !errors.As(err, &f) {
 		return err
 	}
 	if step == "" { // JSON allows it as a name
@@ -58,7 +61,8 @@ func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
 
 // rooted gives a fault of the whole value its subject.
 func rooted(err error, subject string) error {
-	if f, ok := err.(*fault); ok && f.path == "" {
+	var f *fault
+	if errors.As(err, &f) && f.path == "" {
 		return errors.New(subject + " " + f.reason)
 	}
 	return err

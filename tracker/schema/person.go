@@ -197,12 +197,12 @@ func (p *personParser) contactList(kind, member string, canonical func(string) (
 	return contacts, err
 }
 
-// orNull calls clear for null, else read.
-func (p *personParser) orNull(clear func(), read func() error) error {
+// orNull calls onNull for null, else read.
+func (p *personParser) orNull(onNull func(), read func() error) error {
 	if !p.isNull() {
 		return read()
 	}
-	clear()
+	onNull()
 	return p.skip()
 }
 

@@ -38,8 +38,9 @@ func appendScalar(dst []byte, dec *jsontext.Decoder, t Type) ([]byte, error) {
 			return nil, err
 		}
 		return appendNumber(dst, raw, t)
+	default:
+		return nil, errors.New("schema: no scalar type " + strconv.Quote(string(t)))
 	}
-	return nil, errors.New("schema: no scalar type " + strconv.Quote(string(t)))
 }
 
 var typeWords = map[Type]string{
@@ -100,8 +101,9 @@ func canonicalText(s string, t Type) (string, error) {
 		return canonicalDate(s)
 	case TypeDateTime:
 		return canonicalDateTime(s)
+	default:
+		return s, nil
 	}
-	return s, nil
 }
 
 func canonicalDate(s string) (string, error) {
