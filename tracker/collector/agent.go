@@ -30,9 +30,12 @@ const (
 	agentEntries = 512
 )
 
-// Words that the parser does not know, in lower case.
+// Words that the parser does not know, in lower case. A headless browser is no
+// spider by itself: it is what a site's own browser tests run in, and they
+// would find that nothing is recorded. Spiders that drive one and mean to be
+// known say their own name beside it.
 var (
-	spiderWords  = []string{"bot/", "bot;", "crawler", "spider", "slurp", "headless"}
+	spiderWords  = []string{"bot/", "bot;", "crawler", "spider", "slurp"}
 	consoleWords = []string{"playstation", "xbox", "nintendo"}
 	tvWords      = []string{"smart-tv", "smarttv", "googletv", "appletv", "apple tv", "hbbtv", "web0s", "bravia", "android tv", "crkey", "roku", "tizen tv", "tv safari", "; aft"}
 )
@@ -79,7 +82,7 @@ func parseAgent(header string) tracker.Agent {
 
 func deviceType(ua useragent.UserAgent, lower string) string {
 	switch {
-	case ua.Bot || containsAny(lower, spiderWords):
+	case (ua.Bot && ua.Name != useragent.HeadlessChrome) || containsAny(lower, spiderWords):
 		return deviceSpider
 	case containsAny(lower, consoleWords):
 		return deviceConsole

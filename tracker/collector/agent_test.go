@@ -27,7 +27,7 @@ func TestB29Agents(t *testing.T) {
 		{"ok/search engine", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
 			tracker.Agent{DeviceType: "spider", BrowserName: "Googlebot", BrowserVersion: "2.1"}},
 		{"ok/headless", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/126.0.0.0 Safari/537.36",
-			tracker.Agent{DeviceType: "spider", BrowserName: "Headless Chrome", BrowserVersion: "126.0.0.0", BrowserOS: "Linux"}},
+			tracker.Agent{DeviceType: "desktop", BrowserName: "Headless Chrome", BrowserVersion: "126.0.0.0", BrowserOS: "Linux"}},
 		{"ok/console", "Mozilla/5.0 (PlayStation; PlayStation 5/2.26) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/13.0 Safari/605.1.15",
 			tracker.Agent{DeviceType: "console", BrowserName: "Safari", BrowserVersion: "13.0"}},
 		{"ok/television", "Mozilla/5.0 (Web0S; Linux/SmartTV) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/79.0.3945.79 Safari/537.36",
