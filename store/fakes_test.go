@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/store/memory"
@@ -22,6 +24,9 @@ type fakeEngine struct {
 	commits []int // writes of each commit that was tried
 	fetches [][]int
 	closed  int
+	reads   atomic.Int64
+	// doubt makes commits end without an outcome; doubtful carries them out.
+	doubt, doubtful bool
 }
 
 func newFake() *fakeEngine {
@@ -60,6 +65,11 @@ type fakeBatch struct {
 	engine *fakeEngine
 }
 
+func (b *fakeBatch) Get(key []byte) ([]byte, error) {
+	b.engine.reads.Add(1)
+	return b.Batch.Get(key)
+}
+
 func (b *fakeBatch) Commit(writes []store.Write) error {
 	f := b.engine
 	f.mu.Lock()
@@ -69,6 +79,12 @@ func (b *fakeBatch) Commit(writes []store.Write) error {
 		if err := f.onCommit(len(f.commits), writes); err != nil {
 			return err
 		}
+	}
+	if f.doubt {
+		if f.doubtful {
+			_ = b.Batch.Commit(writes)
+		}
+		return fmt.Errorf("%w, %w", store.ErrUnavailable, store.ErrUnknown)
 	}
 	return b.Batch.Commit(writes)
 }

@@ -17,6 +17,9 @@ type GroupOptions struct {
 	// makes the batch, and with it everybody's wait, longer without saving
 	// syncs that matter.
 	Batch int
+	// Cache is how many bytes of lately read records are kept for Updates. Only
+	// for an engine that no other process writes. Default 0, no cache.
+	Cache int
 	// Now is the clock of the metrics. Default time.Now.
 	Now func() time.Time
 }
@@ -60,6 +63,9 @@ func NewGroup(engine Engine, opts GroupOptions) *Group {
 		limits:  engine.Limits(),
 		queue:   make(chan *request, opts.Queue),
 		stopped: make(chan struct{}),
+	}
+	if opts.Cache > 0 {
+		g.w.cache = newCache(opts.Cache)
 	}
 	go g.loop()
 	return g

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
 	"time"
 )
@@ -18,6 +19,9 @@ type writer struct {
 	running *request   // whose fn runs
 	batch   overlay    // writes of the requests that are ready to commit
 	own     overlay    // writes of the one that runs
+
+	cache    *cache // nil without one
+	answered int    // requests at the last answer
 }
 
 // loop serves the queue until it is closed and empty. When a function ends its
@@ -55,6 +59,11 @@ func (g *Group) take() bool {
 	}
 	for r := range g.queue {
 		g.claim(r)
+		if g.w.answered > 1 {
+			// Those just answered often come again at once. Let them: else they
+			// wait for the next commit, and batches stay half as large.
+			runtime.Gosched()
+		}
 		for len(g.w.todo) < g.opts.Batch {
 			select {
 			case r, open := <-g.queue:
@@ -135,6 +144,7 @@ func (g *Group) finish(n int, err error) {
 		g.w.todo[i] = nil
 		r.answer()
 	}
+	g.w.answered = n
 	g.stats.requests.Add(uint64(n))
 	g.w.todo = g.w.todo[n:]
 	if len(g.w.todo) == 0 {
@@ -154,7 +164,7 @@ func (g *Group) attempt(reqs []*request) (n int, err error) {
 	if fetcher, ok := batch.(Fetcher); ok {
 		n, err = g.runInRounds(newRounds(fetcher), reqs)
 	} else {
-		n, _ = g.run(batch, reqs)
+		n, _ = g.run(g.cached(batch), reqs)
 	}
 	if err != nil {
 		return len(reqs), err
@@ -165,7 +175,21 @@ func (g *Group) attempt(reqs []*request) (n int, err error) {
 	start := g.opts.Now()
 	err = batch.Commit(g.w.batch.writes)
 	g.stats.commit(g.opts.Now().Sub(start), n, len(g.w.batch.writes), err)
+	if g.w.cache != nil {
+		if err == nil {
+			g.w.cache.committed(&g.w.batch)
+		} else if errors.Is(err, ErrUnknown) {
+			g.w.cache.clear()
+		}
+	}
 	return n, err
+}
+
+func (g *Group) cached(batch Batch) Reader {
+	if g.w.cache == nil {
+		return batch
+	}
+	return cachedReader{batch, g.w.cache}
 }
 
 // run runs reqs one after the other and keeps the writes of those that

@@ -44,7 +44,9 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err := b.open(); err != nil {
 		return nil, err
 	}
-	group := store.NewGroup(b, store.GroupOptions{Queue: opts.Queue, Batch: opts.Batch, Now: opts.Now})
+	group := store.NewGroup(b, store.GroupOptions{
+		Queue: opts.Queue, Batch: opts.Batch, Cache: int(opts.RecordCacheBytes), Now: opts.Now,
+	})
 	return &Store{Group: group, engine: b}, nil
 }
 

@@ -32,6 +32,9 @@ type Options struct {
 	IndexCacheBytes int64
 	// BlockCacheBytes bounds the cache of table blocks. Default 8 MiB.
 	BlockCacheBytes int64
+	// RecordCacheBytes bounds the records kept for updates, which mostly read
+	// what another one wrote a moment ago. Default 8 MiB, none when negative.
+	RecordCacheBytes int64
 	// Uncompressed stores blocks as they are: somewhat faster and with half the
 	// memory while writing, on two to three times the disk space.
 	Uncompressed bool
@@ -74,6 +77,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	setDefault(&o.IndexCacheBytes, 8<<20)
 	setDefault(&o.BlockCacheBytes, 8<<20)
+	setDefault(&o.RecordCacheBytes, 8<<20)
 	setDefault(&o.BallastBytes, 64<<20)
 	setDefault(&o.MinFreeBytes, max(minFree, 10*o.MemTableBytes))
 	setDefault(&o.GCInterval, 10*time.Minute)
