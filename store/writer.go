@@ -137,6 +137,7 @@ func pause(tries int) {
 // returned. That waits for the commit even where a function failed, because
 // what it read may have been written by a request before it.
 func (g *Group) finish(n int, err error) {
+	g.stats.requests.Add(uint64(n)) // before anybody can look
 	for i, r := range g.w.todo[:n] {
 		if err != nil {
 			r.err, r.panic = err, nil
@@ -145,7 +146,6 @@ func (g *Group) finish(n int, err error) {
 		r.answer()
 	}
 	g.w.answered = n
-	g.stats.requests.Add(uint64(n))
 	g.w.todo = g.w.todo[n:]
 	if len(g.w.todo) == 0 {
 		g.w.todo = nil
