@@ -43,7 +43,9 @@ func Bundle(dir string) ([]byte, error) {
 		Banner:   map[string]string{"js": "try{"},
 		Footer:   map[string]string{"js": "}catch{}"},
 		LogLevel: api.LogLevelSilent,
-		Write:    false,
+		// The default would add a "use strict" that is none, inside the banner's block.
+		TsconfigRaw: "{}",
+		Write:       false,
 	})
 	for _, message := range append(result.Errors, result.Warnings...) {
 		if message.Location != nil {

@@ -1,27 +1,20 @@
 // What the script tag says. Read once, synchronously: document.currentScript is
-// null in every later callback.
+// null in every later callback, and in a module.
 
-const tag = document.currentScript as HTMLScriptElement | null;
+const { src, dataset } = document.currentScript as HTMLScriptElement;
 
-const attribute = (name: string) => tag?.getAttribute('data-' + name) ?? null;
-const words = (name: string) => attribute(name)?.split(' ');
-
-// endpoint is absolute, so that a <base> of the page cannot send calls elsewhere.
-export const endpoint = new URL(
-  'batch',
-  new URL(tag?.getAttribute('src') || '/_people/v1/sdk.js', location.href),
-).href;
+// endpoint is on the page's own origin: a <base> of the page must not send
+// calls elsewhere.
+export const endpoint = location.origin + new URL('batch', src).pathname;
 
 // automaticKey is the key to initialise with when the page does not do so
-// itself; null turns that off.
-export const automaticKey = attribute('key');
+// itself; without one that is off.
+export const automaticKey = dataset.key;
 
-export const everyNavigation = attribute('views') === 'navigation';
+export const everyNavigation = dataset.views;
 
 // allows tells whether a kind of chat signal is to be observed (B9).
-const signals = words('signals');
-export const allows = (signal: string) => !signals || signals.includes(signal);
+export const allows = (signal: string) => dataset.signals?.includes(signal) ?? true;
 
-const origins = words('widget-origins');
 export const isWidgetOrigin = (origin: string) =>
-  /^https:\/\/livechat(-[a-z0-9-]+)?\.infobip\.com$/.test(origin) || !!origins?.includes(origin);
+  /^https:\/\/livechat(-[a-z0-9-]+)?\.infobip\.com$/.test(origin) || dataset.widgetOrigins?.split(' ').includes(origin);

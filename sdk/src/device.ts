@@ -1,29 +1,40 @@
 // Which browser this is, before there is a cookie: docs/protocol.md, "boot".
 
-import { read, write } from './storage';
+import { DAY } from './limits';
 
 const KEY = 'people.boot';
-export const DAY = 864e5;
+const LENGTH = 32;
 
-// random makes a word of the given alphabet, whose length divides 256.
-export function random(alphabet: string, length: number): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(length)), (n) => alphabet[n % alphabet.length]).join('');
+// random returns so many hex digits.
+export const random = (length: number): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(length)), (n) => (n % 16).toString(16)).join('');
+
+// The stored value, or its stand-in where reading localStorage throws.
+let memory: any;
+
+function remember(value: unknown): void {
+  memory = '' + value;
+  try {
+    localStorage[KEY] = memory;
+  } catch {}
 }
 
 // boot returns the 32 hex digits to send, or nothing where the browser was
-// answered within the last day. It reads the storage anew each time, so that
-// tabs opened together agree.
+// answered within the last day: then the stored value is that time. It reads
+// the storage anew each time, so that tabs opened together agree.
 export function boot(): string | undefined {
-  const stored = read(KEY) || '';
-  if (/^[0-9a-f]{32}$/.test(stored)) return stored;
-  if (Math.abs(Date.now() - +stored) < DAY) return;
-  const fresh = random('0123456789abcdef', 32);
-  write(KEY, fresh);
-  return fresh;
+  try {
+    memory = localStorage[KEY] || memory;
+  } catch {}
+  if (memory?.length !== LENGTH) {
+    if (Date.now() - memory < DAY) return;
+    remember(random(LENGTH));
+  }
+  return memory;
 }
 
 // answered notes that the server has answered a request with a boot: the
 // browser must have the cookie now.
 export function answered(): void {
-  if (boot()) write(KEY, '' + Date.now());
+  if (boot()) remember(Date.now());
 }

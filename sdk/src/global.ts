@@ -13,26 +13,21 @@ Object.defineProperty(Sdk, 'name', { value: NAME }); // the minified one says no
 let warned = false;
 
 function warn(): void {
-  if (!warned) console.warn(NAME + ' is defined by people tracking, another definition is ignored');
+  if (!warned) console.warn(NAME + ': another definition is ignored');
   warned = true;
 }
 
-const accessor = {
-  get: () => Sdk,
-  set: (value: unknown) => {
-    if (value !== Sdk) warn();
-  },
-  configurable: true,
-};
+const get = () => Sdk;
 
 // claim defines the name, and restores it after somebody redefined it.
 export function claim(): void {
   try {
     const found = Object.getOwnPropertyDescriptor(window, NAME);
-    if (found?.get !== accessor.get && found?.value !== Sdk) {
+    if (found?.get !== get && found?.value !== Sdk) {
       if (found) warn();
-      if (!found || found.configurable) Object.defineProperty(window, NAME, accessor);
-      else (window as any)[NAME] = Sdk; // a top-level function left it writable
+      if (found?.configurable ?? true) {
+        Object.defineProperty(window, NAME, { get, set: (value) => value === Sdk || warn(), configurable: true });
+      } else (window as any)[NAME] = Sdk; // a top-level function left it writable
     }
     if (PeopleTrackingSDK !== Sdk) {
       warn();
@@ -40,3 +35,7 @@ export function claim(): void {
     }
   } catch {}
 }
+
+// taken tells that this script runs a second time on the page.
+export const taken = (window as any)[NAME]?.injected;
+(Sdk as any).injected = true;

@@ -1,26 +1,35 @@
 // Start: the class, its guard, the observer and the listeners, nothing else.
 // Storage, random numbers and requests wait for init.
 
-import { claim } from './global';
-import { look, message } from './livechat';
+import { claim, taken } from './global';
+import { OBSERVED } from './limits';
+import { blurred, look, message } from './livechat';
 import { hold, letGo } from './queue';
 import { flush, reconnect } from './sender';
-import { automatically, visible } from './session';
-import { follow, restored, settled } from './views';
+import { automatically, firstView, further, visible } from './session';
+import { follow, settled } from './views';
 
-const OBSERVED = 1e4; // ms after load; later scripts still announce themselves by their load event
-
-// A second tag on the same page, or a page that was injected twice.
-const mark = Symbol.for('people-tracking');
-
-if (!(mark in window)) {
-  Object.defineProperty(window, mark, { value: true });
+function check(): void {
   claim();
+  look();
+}
 
-  const check = () => {
-    claim();
-    look();
-  };
+function end(): void {
+  settled();
+  flush();
+}
+
+// One task after the page's own handlers: an init of the page comes first.
+function parsed(): void {
+  setTimeout(() => {
+    automatically();
+    firstView();
+  });
+}
+
+if (!taken) {
+  check();
+
   // The parser delivers these records before it runs the next script, so what
   // one script defines is wrapped when the next one uses it.
   const observer = new MutationObserver(check);
@@ -29,27 +38,24 @@ if (!(mark in window)) {
   document.addEventListener('load', check, true);
   addEventListener('load', () => setTimeout(() => observer.disconnect(), OBSERVED));
   addEventListener('message', message, true);
+  addEventListener('blur', () => setTimeout(blurred));
 
-  const end = () => {
-    settled();
-    flush();
-  };
-  addEventListener('visibilitychange', () => (document.visibilityState === 'hidden' ? end() : visible()));
+  addEventListener('visibilitychange', () => {
+    if (!document.hidden) return visible();
+    firstView(true);
+    end();
+  });
   addEventListener('pagehide', () => {
     end();
     letGo();
   });
-  addEventListener('pageshow', (event) => {
-    if (event.persisted) {
-      hold();
-      restored();
-    }
+  addEventListener('pageshow', ({ persisted }) => {
+    if (!persisted) return;
+    hold();
+    further();
   });
   addEventListener('online', reconnect);
   follow();
-
-  // One task after the page's own handlers: an init of the page comes first.
-  const start = () => setTimeout(automatically);
-  if (document.readyState === 'loading') addEventListener('DOMContentLoaded', start);
-  else start();
+  if (document.readyState === 'loading') addEventListener('DOMContentLoaded', parsed);
+  else parsed();
 }

@@ -30,20 +30,10 @@ export type Code = keyof typeof errors;
 
 // fail makes the answer for a fault found in the page. The cause completes the
 // messages of 2016, 2017, 2019 and 2020.
-export function fail(code: Code, cause = ''): Result {
+export function fail(code: Code = 2020, cause = ''): Result {
   const [name, message] = errors[code];
   return {
     success: false,
     error: { code, name, message: message + cause, origin: 'fe-snippet', platform: 'fe-snippet' },
   };
-}
-
-// causeOf reads what was thrown. The page may throw anything, a proxy that
-// throws again included.
-export function causeOf(thrown: any): string {
-  try {
-    return '' + (thrown?.message ?? thrown);
-  } catch {
-    return 'unreadable value';
-  }
 }

@@ -2,189 +2,173 @@
 
 import { endpoint } from './config';
 import { answered, boot } from './device';
-import { here, json } from './page';
-import { Call, add, expire, inFlight, queue, save, setInFlight, settle, sizeOf, tab } from './queue';
+import {
+  CONFIRM, DAY, HOPELESS, LONGEST, MOST_CALLS, MOST_KEEPALIVE, MOST_SENT, MOST_UNANSWERED, MOST_WAITING, PATIENCE, SLOWEST,
+} from './limits';
+import { json, moment } from './page';
+import { Call, drop, measure, queue, save, settle, sizeOf, tab } from './queue';
+import { isOpen, ready } from './ready';
 import { Code, Result, fail } from './results';
 
-const MOST_UNANSWERED = 64; // docs/protocol.md
-const MOST_BYTES = 6e4; // of the 65,536 a browser and the server accept
-const MOST_KEEPALIVE = 65e3; // of the 65,536 that requests outliving a page share
-const CONFIRM = 5e3; // ms until a promise resolves without an answer (B35)
-const PATIENCE = 3e4; // ms a request may take
-const SLOWEST = 3e5; // ms between attempts, unless the server asks for more
-const LONGEST = 36e5; // ms the server can make us wait: far larger values overflow a timer
-const HOPELESS = 8; // attempts without ever an answer: a policy of the site forbids the connection
+// key is the API key in force; without one there was no init.
+export let key: string | undefined;
+export function useKey(apiKey?: string): void {
+  key = apiKey;
+}
 
 let epoch = '';
 let pendingChat = ''; // id of the newest chat call without an answer
 let sequence = 0;
+let flying = 0; // calls at the front of the queue that are in a request now
 let limit = MOST_UNANSWERED;
 let failures = 0;
-let offline = false; // the last attempt had no answer at all
-let timer: unknown;
+let unreachable = false; // the last attempt had no answer at all
+let timer: any;
 let scheduled = false;
 
-// Moment is when and where the page made a call.
-export type Moment = [at: number, page: string];
-export const moment = (): Moment => [Date.now(), here()];
-
-// enqueue adds a call and resolves to its result, or after five seconds to a
-// failure that says the call is kept. onAnswer gets the real result, also when
-// it comes later than that.
+// enqueue adds a call and resolves to its result, or five seconds after it
+// could leave to a failure that says the call is kept. onAnswer gets the real
+// result, also when it comes later than that.
 export function enqueue(
-  key_: string,
   method: string,
-  params: string,
-  code_: Code = 2020,
-  [at_, page_] = moment(),
+  params = '{}',
+  code_?: Code,
   onAnswer?: (result: Result) => void,
+  [at_, page_] = moment(),
 ): Promise<Result> {
   return new Promise((resolve) => {
     const id_ = tab + '-' + ++sequence;
     const stamp = pendingChat ? epoch + '+' + pendingChat : epoch;
-    const body_ =
-      json({ id: id_, at: new Date(at_).toISOString(), epoch: stamp || undefined, method }).slice(1, -1) +
-      ',"params":' +
-      params;
-    const call: Call = {
-      id_,
+    const body_ = `"id":"${id_}","at":"${new Date(at_).toJSON()}",${stamp && `"epoch":"${stamp}",`}"method":"${method}","params":${params}`;
+    const size_ = measure(body_, page_);
+    if (size_ > MOST_SENT || queue.length >= MOST_CALLS || sizeOf(queue) > MOST_WAITING) return resolve(fail(code_, 'too large'));
+    if (method === 'chat') pendingChat = id_;
+    queue.push({
       at_,
-      key_,
+      key_: key!,
+      id_,
       body_,
       page_,
+      size_,
       code_,
-      size_: sizeOf(body_, page_),
-      secret_: method === 'chat' && /"token"/.test(params),
-      first_: method === 'init',
       done_(result) {
         if (pendingChat === id_) pendingChat = '';
         onAnswer?.(result);
         resolve(result);
       },
-    };
-    if (call.size_ > MOST_BYTES) return call.done_!(fail(code_, 'too large'));
-    if (method === 'chat') pendingChat = id_;
-    add(call);
-    setTimeout(() => resolve(fail(code_, 'not confirmed yet, the call is kept and sent again')), CONFIRM);
+    });
+    ready.then(() => setTimeout(() => resolve(fail(code_, 'not confirmed yet, kept and sent again')), CONFIRM));
     schedule();
   });
 }
 
-// schedule sends at the end of the turn, so that calls made together travel together.
+// schedule sends at the end of the turn, so that calls made together travel
+// together, and never before Live Chat is ready.
 export function schedule(): void {
-  if (scheduled) return;
+  if (!scheduled)
+    ready.then(() => {
+      scheduled = false;
+      save();
+      send();
+    });
   scheduled = true;
-  Promise.resolve().then(() => {
-    scheduled = false;
-    save();
-    send();
-  });
 }
 
 // pack makes a request of the calls from the given index of the queue on, as
 // many as share an API key and fit.
-function pack(from: number, most: number, room: number, calls: Call[] = []): [Call[], string] {
-  const key = queue[from].key_;
+function pack(from: number, most: number, room: number, calls: Call[] = []): string {
+  const { key_ } = queue[from];
   for (const call of queue.slice(from)) {
-    if (calls.length >= most || call.key_ !== key || (room -= call.size_) < 0) break;
+    if (calls.length >= most || call.key_ !== key_ || (room -= call.size_) < 0) break;
     calls.push(call);
   }
   const pages = [...new Set(calls.map((call) => call.page_))];
   const list = calls.map((call) => `{"page":${pages.indexOf(call.page_)},${call.body_}}`);
-  const head = json({ apiKey: key, sentAt: new Date(), boot: boot() }).slice(0, -1);
-  return [calls, `${head},"pages":[${pages}],"calls":[${list}]}`];
+  return `${json({ apiKey: key_, sentAt: new Date(), boot: boot() }).slice(0, -1)},"pages":[${pages}],"calls":[${list}]}`;
 }
 
 async function send(): Promise<void> {
-  if (inFlight() || timer) return;
-  expire();
+  if (flying || timer) return;
+  for (const call of [...queue]) if (Date.now() - call.at_ > DAY) drop(call, 'too old');
   if (!queue[0]) return;
-  const [calls, body] = pack(0, limit, MOST_BYTES);
-  setInFlight(calls.length);
+  const calls: Call[] = [];
   let status = 0;
   let wait = 0;
   let answer: any;
-  const abort = new AbortController();
-  const watch = setTimeout(() => abort.abort(), PATIENCE);
   try {
+    const body = pack(0, limit, MOST_SENT, calls);
+    flying = calls.length;
     const response = await fetch(endpoint, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body,
       // Other scripts may have used up what keepalive requests share: then a
       // plain one still gets through.
-      keepalive: !offline,
-      signal: abort.signal,
+      keepalive: !unreachable,
+      signal: AbortSignal.timeout?.(PATIENCE),
     });
     status = response.status;
-    const after = response.headers.get('Retry-After') || 0;
-    wait = +after * 1e3 || Date.parse(after as string) - Date.now() || 0;
+    wait = +response.headers.get('Retry-After')! * 1e3;
     answer = await response.json();
   } catch {}
-  clearTimeout(watch);
-  setInFlight(0);
-  receive(calls, status, answer, wait);
-}
-
-function receive(calls: Call[], status: number, answer: any, wait: number): void {
-  const results: any[] | false = status === 200 && Array.isArray(answer?.results) && answer.results;
-  const refused = status > 399 && status < 500 && status !== 429;
-  if (results) {
-    if (answer.epoch) epoch = answer.epoch;
-    answered();
-  }
-  if (results || refused) {
-    failures = 0;
-    offline = false;
-    if (status === 413 && calls[1]) limit = calls.length >> 1;
-    else {
-      limit = MOST_UNANSWERED;
-      for (const call of calls) settle(call, resultOf(call, results ? results.find((r) => r?.id === call.id_) : answer, status));
-    }
-    save();
-    send();
+  flying = 0;
+  unreachable = !status;
+  const results = status === 200 && answer?.results;
+  if (results?.find || (status > 399 && status < 500 && status !== 429)) {
+    receive(calls, answer, results, status);
     return;
   }
-  offline = !status;
   const pause = Math.min(1e3 * 2 ** failures++, SLOWEST);
-  if (epoch || failures < HOPELESS || status) {
-    timer = setTimeout(resume, Math.min(Math.max(0, wait), LONGEST) + (pause * (1 + Math.random())) / 2);
-  } else timer = 1; // until the network comes back, or the next page
+  timer =
+    epoch || status || failures < HOPELESS
+      ? setTimeout(resume, Math.min(wait || 0, LONGEST) + (pause * (1 + Math.random())) / 2)
+      : 1; // until the network comes back, or the next page
 }
 
-function resultOf(call: Call, answer: any, status: number): Result {
-  if (answer?.success) return { success: true, data: answer.data ?? null };
-  if (answer?.error) return { success: false, error: answer.error };
-  return fail(call.code_, 'the server answered ' + status);
+function receive(calls: Call[], answer: any, results: any, status: number): void {
+  failures = 0;
+  if (results) {
+    epoch = answer.epoch || epoch;
+    answered();
+  }
+  if (status === 413 && calls[1]) limit = calls.length >> 1;
+  else {
+    limit = MOST_UNANSWERED;
+    for (const call of calls) {
+      const { id, ...result } = (results ? results.find((r: any) => r?.id === call.id_) : answer) || {};
+      settle(call, 'success' in result ? result : fail(call.code_, 'status ' + status));
+    }
+  }
+  save();
+  send();
 }
 
 function resume(): void {
-  clearTimeout(timer as number);
+  clearTimeout(timer);
   timer = 0;
   send();
 }
 
 // reconnect tries at once when the network is back, unless the server asked to wait.
 export function reconnect(): void {
-  if (offline) resume();
+  if (unreachable) resume();
 }
 
 // flush is for the end of a page: whatever is not in flight leaves now, as far
 // as the browser carries it; the storage has the rest.
 export function flush(): void {
-  if (!queue[0]) return;
+  if (!isOpen() || !queue[0]) return;
   save();
   send(); // runs up to its request before it returns
-  const from = inFlight();
-  if (!from || !queue[from]) return;
+  const next = queue[flying];
+  if (!flying || !next) return;
   // Before the first answer the beacon may be the request that makes the
   // device, so it repeats the init call under its id.
-  const flying = queue.slice(0, from);
-  const again = flying.filter((call) => !epoch && call.first_ && call.key_ === queue[from].key_);
-  const room = flying.concat(again).reduce((left, { size_ }) => left - size_, MOST_KEEPALIVE);
-  const known = again.length;
-  const [calls, body] = pack(from, MOST_UNANSWERED - from + known, room, again);
+  const sent = queue.slice(0, flying);
+  const calls = sent.filter((call) => !epoch && call.key_ === next.key_ && call.body_.includes('"method":"init"'));
+  const known = calls.length;
   try {
+    const body = pack(flying, MOST_UNANSWERED - flying + known, MOST_KEEPALIVE - sizeOf(sent.concat(calls)), calls);
     if (calls[known]) navigator.sendBeacon(endpoint, body);
   } catch {}
 }

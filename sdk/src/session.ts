@@ -1,140 +1,110 @@
-// The state of this page: which key is in force, whether calls are accepted,
-// what was seen before they were, and the views.
+// What is known of this page: who initialised it, whether it was counted, and
+// the state of the chat.
 
 import { automaticKey } from './config';
-import { adopt, hold } from './queue';
-import { Code, Result, fail } from './results';
-import { Moment, enqueue, moment, schedule } from './sender';
-import { liveChatReady, widgetId } from './livechat';
+import { LIVE_CHAT } from './limits';
+import { widgetId } from './livechat';
+import { Moment, json, moment } from './page';
+import { adopt, hold, queue, settle } from './queue';
+import { active, isOpen, ready } from './ready';
+import { Result, fail } from './results';
+import { enqueue, key, schedule, useKey } from './sender';
 
-let key = '';
-let begun = false;
-let viewed = false;
-let viewWaits = false;
-const held: Array<() => void> = [];
-
-// An explicit init, under way or done. It stays until it fails.
-let explicit: { key_: string; begun_: Promise<boolean>; result_: Promise<Result> } | undefined;
+// An explicit init, under way or done. It goes when it fails.
+let explicit: { key_: string; result_: Promise<Result> } | undefined;
+export const initialised = () => explicit;
 
 // explicitly initialises for the page. The first call wins; a further one
-// shares its outcome (B21).
-export function explicitly(apiKey: string): Promise<Result> {
-  if (explicit) {
-    if (explicit.key_ !== apiKey) return Promise.resolve(fail(2020, 'already initialized with another API key'));
-    return explicit.result_.then((result) =>
-      result.success
-        ? { success: true, data: { warnings: [{ code: 'already_initialized', message: 'init() was called before' }] } }
-        : result,
-    );
-  }
-  const before = key;
-  const undo = () => {
-    explicit = undefined;
-    key = before;
-    begun = !!before;
-  };
-  let tell: (begun: boolean) => void;
-  const begun_ = new Promise<boolean>((resolve) => (tell = resolve));
-  const result_ = whenActive()
-    .then(() => liveChatReady(1e4))
-    .then((ready) => {
-      if (!ready) undo();
-      tell(ready);
-      return ready ? begin(apiKey, (result) => result.success || undo()) : fail(4001);
+// shares its outcome (B21). Calls made meanwhile queue behind it.
+export async function explicitly(apiKey: string): Promise<Result> {
+  if (!explicit) {
+    const before = key;
+    const result_ = begin(apiKey, ({ success }) => {
+      if (success) return;
+      explicit = undefined;
+      useKey(before);
     });
-  explicit = { key_: apiKey, begun_, result_ };
-  return result_;
+    explicit = { key_: apiKey, result_ };
+    active.then(() => setTimeout(refuse, LIVE_CHAT));
+    return result_;
+  }
+  if (explicit.key_ !== apiKey) return fail(2020, 'already initialized with another API key');
+  const result = await explicit.result_;
+  return result.success
+    ? { success: true, data: { warnings: [{ code: 'already_initialized', message: 'init() was called before' }] } }
+    : result;
 }
 
-// initialised tells whether calls can be made, at once or when the promise
-// resolves to true.
-export const initialised = () => explicit && (begun && key === explicit.key_ ? true : explicit.begun_);
+// refuse gives up waiting for Live Chat: init first, then what queued behind it.
+function refuse(): void {
+  if (!isOpen()) [...queue].forEach((call, i) => settle(call, fail(i ? 2015 : 4001)));
+}
 
 // automatically initialises when the page did not do so itself. It waits
 // without limit: nobody is told of a failure.
-export function automatically(): void {
-  if (automaticKey === null) return;
-  whenActive()
-    .then(() => liveChatReady())
-    .then(() => {
-      if (!explicit) begin(automaticKey!);
-    });
+export async function automatically(): Promise<void> {
+  await ready;
+  if (automaticKey && !explicit) begin(automaticKey);
 }
 
 function begin(apiKey: string, onAnswer?: (result: Result) => void): Promise<Result> {
-  key = apiKey;
-  hold();
-  const result = enqueue(key, 'init', '{}', 2020, moment(), onAnswer);
-  adopt(schedule);
-  begun = true;
-  held.splice(0).forEach((action) => action());
-  if (!viewed) viewWhenVisible();
+  useKey(apiKey);
+  const result = enqueue('init', '{}', 2020, onAnswer);
+  ready.then(() => {
+    hold();
+    adopt(schedule);
+  });
+  held.splice(0).forEach((report) => report());
+  firstView();
   return result;
 }
 
-export const isBegun = () => begun;
+// view counts a page view.
+export const view = (made?: Moment, onAnswer?: (result: Result) => void) => enqueue('page', '{}', 2020, onAnswer, made);
 
-export const call = (method: string, params: string, code: Code, made?: Moment, onAnswer?: (result: Result) => void) =>
-  enqueue(key, method, params, code, made, onAnswer);
-
-// whenBegun runs what was seen of Live Chat now, or in order after init.
-export function whenBegun(action: () => void): void {
-  if (begun) action();
-  else if (held.push(action) > 50) held.shift();
+// further counts a view after the first one, when there was an init.
+export function further(made?: Moment): void {
+  if (key) view(made);
 }
 
-// view reports a page view.
-export function view(made?: Moment): Promise<Result> {
+let viewed = false;
+
+// firstView counts the page once it is visible and its title is known, or now
+// when it is left before that.
+export function firstView(now?: boolean): void {
+  if (!key || viewed || (!now && (document.hidden || document.readyState === 'loading'))) return;
   viewed = true;
   const under = key;
-  return call('page', '{}', 2020, made, (result) => {
-    // Refused under the automatic key while an explicit init took over: the
-    // view is still to be counted.
-    if (!result.success && begun && under !== key) view(made);
+  view(moment(), ({ success }) => {
+    viewed = success;
+    // Refused under the automatic key while an explicit init took over.
+    if (!success && key !== under) firstView();
   });
-}
-
-// viewWhenVisible holds the first view while nobody can see the page.
-export function viewWhenVisible(): void {
-  viewed = true;
-  viewWaits = document.visibilityState === 'hidden';
-  if (!viewWaits) view();
 }
 
 export function visible(): void {
-  if (viewWaits) viewWhenVisible();
-  adopt(schedule);
+  firstView();
+  if (key) adopt(schedule);
 }
 
-// whenActive waits for a prerendered page to be opened: until then nothing may
-// leave it.
-function whenActive(): Promise<void> {
-  return new Promise((resolve) => {
-    if ((document as any).prerendering) document.addEventListener('prerenderingchange', () => resolve(), { once: true });
-    else resolve();
-  });
-}
-
+const held: Array<() => void> = [];
 let started = false;
 let token: string | undefined;
 
-// chat reports a state of the Live Chat session.
-export function chat(state: string, jwt?: string, made = moment()): Promise<Result> {
-  started = state === 'started' || (state !== 'ended' && started);
-  const params = JSON.stringify({ state, widgetId: widgetId(), token: jwt });
-  return call('chat', params, 2020, made, (result) => {
+// chat reports a state of the Live Chat session, after init where there was
+// none yet.
+export function chat(state: string, jwt?: string, made = moment()): any {
+  if (state !== 'authenticated') started = state === 'started';
+  if (state !== 'started') token = jwt;
+  if (!key) return held.push(() => chat(state, jwt, made));
+  return enqueue('chat', json({ state, widgetId: widgetId(), token: jwt }), 2020, ({ success }) => {
     // The next message is another chance.
-    if (!result.success && state === 'started') started = false;
-  });
+    if (state === 'started') started = success;
+  }, made);
 }
 
 // observed takes what was seen of the widget. It may be told the same thing
 // many times: the real script replays what its stub queued.
 export function observed(state: string, jwt?: string): void {
-  const made = moment();
-  whenBegun(() => {
-    if (state === 'started' ? started : jwt && jwt === token) return;
-    if (state !== 'started') token = jwt;
-    chat(state, jwt, made);
-  });
+  if (state === 'started' ? !started : !jwt || jwt !== token) chat(state, jwt);
 }
