@@ -128,25 +128,33 @@ func (j *judge) allowsURL(d *directive, path string) bool {
 }
 
 // identify looks for a nonce and a hash that together satisfy all strict
-// policies as they are.
+// policies as they are. If there are none, it settles on the nonce to amend with.
 func (j *judge) identify(strict []*policy) bool {
-	candidates := append(scriptDirective(strict[0]).nonces(), "")
-	for _, nonce := range candidates {
-		hash := false
-		if !slices.ContainsFunc(strict, func(p *policy) bool {
-			d := scriptDirective(p)
-			switch {
-			case nonce != "" && slices.Contains(d.sources, "'nonce-"+nonce+"'"):
-				return false
-			case j.hashListed(d):
-				hash = true
-				return false
-			}
-			return true
-		}) {
-			j.nonce, j.useHash = nonce, hash
+	var nonces []string
+	for _, p := range strict {
+		nonces = append(nonces, scriptDirective(p).nonces()...)
+	}
+	for _, nonce := range append(nonces, "") {
+		j.nonce, j.useHash = nonce, false
+		if !slices.ContainsFunc(strict, func(p *policy) bool { return !j.satisfies(scriptDirective(p)) }) {
 			return true
 		}
+	}
+	j.nonce, j.useHash = "", false
+	if len(nonces) > 0 {
+		j.nonce = nonces[0]
+	}
+	return false
+}
+
+// satisfies says whether the element can carry what the directive lists.
+func (j *judge) satisfies(d *directive) bool {
+	if j.nonce != "" && slices.Contains(d.nonces(), j.nonce) {
+		return true
+	}
+	if j.hashListed(d) {
+		j.useHash = true
+		return true
 	}
 	return false
 }
@@ -159,6 +167,9 @@ func (j *judge) hashListed(d *directive) bool {
 // possible: its hash, or a nonce for this response. Where inline code runs by
 // 'unsafe-inline', either would switch that off, so 'self' is added there.
 func (j *judge) amendScript(p *policy) bool {
+	if j.satisfies(scriptDirective(p)) {
+		return true
+	}
 	d := p.effective("script-src-elem", "script-src")
 	if d == nil {
 		// A directive of its own leaves what else default-src governs alone.
@@ -169,7 +180,6 @@ func (j *judge) amendScript(p *policy) bool {
 		d = &p.directives[len(p.directives)-1]
 	}
 	switch {
-	case j.nonce != "" && slices.Contains(d.sources, "'nonce-"+j.nonce+"'"):
 	case d.reliesOnInline():
 		d.add("'self'")
 	case j.snippet.integrity != "":
