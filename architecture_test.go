@@ -41,9 +41,9 @@ var arrows = map[string][]string{
 	"sdk/generate":      {},
 }
 
-// testing holds what only tests use. It may import anything, and nothing of the
+// testRooms hold what only tests use. They may import anything, and nothing of the
 // product may import it.
-var testRooms = []string{"integration", "bench", "demo"}
+var testRooms = []string{"integration", "bench", "demo", "store/postgres/postgrestest"}
 
 // engines are known to a single package each, in tests as well: a domain
 // package whose tests lean on an engine would soon lean on it itself.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -98,36 +97,18 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.now, err = a.loadClock(ctx); err != nil {
 		return err
 	}
-	repl := caddy.NewReplacer()
-	if a.Store.Engine == "" {
-		a.Store.Engine = engineBadger
-	}
-	dir := filepath.Join(caddy.AppDataDir(), "people")
-	if a.Store.Directory != "" {
-		dir = repl.ReplaceKnown(a.Store.Directory, "")
-	}
-	canonical, err := canonicalDir(dir)
+	at, err := a.Store.place(caddy.NewReplacer())
 	if err != nil {
 		return err
 	}
-	a.lease = &lease{
-		dir:    canonical,
-		reload: caddy.ActiveContext().Context != nil,
-		open:   openBadger,
-		log:    a.log,
-	}
+	a.lease = &lease{place: at, reload: caddy.ActiveContext().Context != nil, log: a.log}
 	return nil
 }
-
-const engineBadger = "badger"
 
 // Validate judges the configuration and builds the service from it, which
 // touches neither disk nor network: caddy validate passes while another
 // process runs on the same store.
 func (a *App) Validate() error {
-	if a.Store.Engine != engineBadger {
-		return fmt.Errorf("unknown store %q, allowed is %s", a.Store.Engine, engineBadger)
-	}
 	repl := caddy.NewReplacer()
 	var err error
 	if a.keys, err = a.newKeys(repl); err != nil {
@@ -180,13 +161,13 @@ func (a *App) Start() error {
 // announce says in a line each what a person can open now. Of several hosts of
 // a handler the first is enough.
 func (a *App) announce(sites []site) {
-	type place struct {
+	type mount struct {
 		handler caddyhttp.MiddlewareHandler
 		path    string
 	}
-	said := make(map[place]bool)
+	said := make(map[mount]bool)
 	for _, s := range sites {
-		at := place{s.handler, s.path}
+		at := mount{s.handler, s.path}
 		if said[at] {
 			continue
 		}
@@ -199,7 +180,7 @@ func (a *App) announce(sites []site) {
 		}
 	}
 	if key, err := a.pageKey(""); err == nil && key.Value == autoKey {
-		a.log.Info(`no api_key is configured: pages are tracked under the key "auto", and people are kept in ` + a.lease.dir)
+		a.log.Info(`no api_key is configured: pages are tracked under the key "auto", and people are kept in ` + a.lease.name)
 	}
 }
 
@@ -250,9 +231,4 @@ func (a *App) prefix(handler caddyhttp.MiddlewareHandler, r *http.Request) strin
 		}
 	}
 	return ""
-}
-
-// openBadger opens the store of a directory.
-func openBadger(dir string, log *slog.Logger) (store.Store, error) {
-	return badger.Open(dir, badger.Options{Logger: log})
 }

@@ -53,6 +53,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //
 //	people_tracking {
 //		store            badger <directory>
+//		store            postgres <connection string>
 //		session_timeout  <duration>
 //		visitor_ttl      <duration>
 //		chat_session_ttl <duration>
@@ -100,12 +101,20 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}.parseBlock(d)
 }
 
+// parseStore shows no connection string in its errors: it may hold a password.
 func (a *App) parseStore(d *caddyfile.Dispenser) error {
-	if !d.AllArgs(&a.Store.Engine, &a.Store.Directory) {
-		return d.Errf("store wants an engine and its directory: store %s <directory>", engineBadger)
+	args := d.RemainingArgs()
+	if len(args) != 2 {
+		return d.Errf("store wants an engine and its place: store %s <directory>, or store %s <connection string>", engineBadger, enginePostgres)
 	}
-	if a.Store.Engine != engineBadger {
-		return d.Errf("unknown store %q, allowed is %s", a.Store.Engine, engineBadger)
+	a.Store.Engine = args[0]
+	switch args[0] {
+	case engineBadger:
+		a.Store.Directory = args[1]
+	case enginePostgres:
+		a.Store.DSN = args[1]
+	default:
+		return d.Errf("store: the first argument is no engine, allowed are %s", allowed(engineWords))
 	}
 	return nil
 }

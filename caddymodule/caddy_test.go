@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -89,22 +91,29 @@ type answer struct {
 
 func (c *instance) do(method, url, body string, headers ...string) answer {
 	c.t.Helper()
-	request, err := http.NewRequestWithContext(c.t.Context(), method, url, strings.NewReader(body))
-	require.NoError(c.t, err)
-	request.Header.Set("Accept", "text/html")
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-		if headers[i] == "Host" {
-			request.Host = headers[i+1]
-		}
-	}
 	transport := &http.Transport{DisableCompression: true, DisableKeepAlives: true}
-	response, err := transport.RoundTrip(request)
-	require.NoError(c.t, err)
-	defer response.Body.Close()
-	read, err := io.ReadAll(response.Body)
-	require.NoError(c.t, err)
-	return answer{status: response.StatusCode, header: response.Header, body: string(read)}
+	for attempt := 1; ; attempt++ {
+		request, err := http.NewRequestWithContext(c.t.Context(), method, url, strings.NewReader(body))
+		require.NoError(c.t, err)
+		request.Header.Set("Accept", "text/html")
+		for i := 0; i < len(headers); i += 2 {
+			request.Header.Set(headers[i], headers[i+1])
+			if headers[i] == "Host" {
+				request.Host = headers[i+1]
+			}
+		}
+		response, err := transport.RoundTrip(request)
+		// Caddy closes the listener of the old configuration after a reload has
+		// returned, and a connection that waits there is reset.
+		if errors.Is(err, syscall.ECONNRESET) && attempt < 10 {
+			continue
+		}
+		require.NoError(c.t, err)
+		defer response.Body.Close()
+		read, err := io.ReadAll(response.Body)
+		require.NoError(c.t, err)
+		return answer{status: response.StatusCode, header: response.Header, body: string(read)}
+	}
 }
 
 const batchBody = `{"apiKey":"%s","sentAt":"2026-11-22T10:00:00.000Z","boot":"0123456789abcdef0123456789abcdef",

@@ -26,6 +26,10 @@ func TestAppCaddyfile(t *testing.T) {
 			input: "people_tracking {\nstore badger /srv/people\n}",
 			want:  &App{Store: Store{Engine: "badger", Directory: "/srv/people"}},
 		},
+		"ok/database": {
+			input: "people_tracking {\nstore postgres {env.PEOPLE_DSN}\n}",
+			want:  &App{Store: Store{Engine: "postgres", DSN: "{env.PEOPLE_DSN}"}},
+		},
 		"ok/lifetimes": {
 			input: "people_tracking {\nsession_timeout 20m\nvisitor_ttl 30d\nchat_session_ttl 10d\nauth_session_ttl 12h\n}",
 			want: &App{
@@ -76,7 +80,7 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/unexpected block":       {input: "people_tracking {\nsession_timeout 1h {\nx\n}\n}", err: `unrecognized option "{"`},
 		"fail/store without path":     {input: "people_tracking {\nstore badger\n}", err: "store badger <directory>"},
 		"fail/store of three":         {input: "people_tracking {\nstore badger a b\n}", err: "store badger <directory>"},
-		"fail/unknown store":          {input: "people_tracking {\nstore sqlite x\n}", err: `unknown store "sqlite", allowed is badger`},
+		"fail/unknown store":          {input: "people_tracking {\nstore sqlite x\n}", err: "the first argument is no engine, allowed are badger and postgres"},
 		"fail/duration":               {input: "people_tracking {\nvisitor_ttl soon\n}", err: `visitor_ttl: "soon" is no duration such as 30m, 24h or 45d`},
 		"fail/duration too short":     {input: "people_tracking {\nsession_timeout 10ms\n}", err: "session_timeout: 10ms is under 1s"},
 		"fail/negative duration":      {input: "people_tracking {\nsession_timeout -1h\n}", err: "under 1s"},
@@ -241,6 +245,7 @@ func TestB28NoErrorShowsAKeyOrSecret(t *testing.T) {
 		"secret alone":          "widget w {\nsecret_key " + key + "\n}",
 		"secret and more":       "widget w {\nsecret_key k " + key + " more\n}",
 		"secret not base64":     "widget w {\nsecret_key k " + key + "\n}",
+		"store swapped":         "store postgres://people:" + key + "@db/people postgres",
 		"secrets swapped":       "widget w {\nsecret_key " + key + " k\n}",
 	} {
 		t.Run("app/"+name, func(t *testing.T) {

@@ -14,16 +14,6 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
 )
 
-// Store says where people are kept.
-type Store struct {
-	// The engine: `badger`, which is embedded. Default: badger.
-	Engine string `json:"engine,omitempty"`
-	// The engine's directory, made when it is missing. One Caddy process at a
-	// time works on it. Placeholders are resolved when the configuration is
-	// loaded. Default: the folder `people` of Caddy's data directory.
-	Directory string `json:"directory,omitempty"`
-}
-
 // RateLimit bounds the calls that are taken. Up to 16,384 browsers and as many
 // networks are remembered.
 type RateLimit struct {

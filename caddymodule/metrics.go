@@ -7,7 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/livechat-people/caddy-people-tracking/inject"
+	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
+	"github.com/livechat-people/caddy-people-tracking/store/postgres"
 	"github.com/livechat-people/caddy-people-tracking/tracker/collector"
 )
 
@@ -82,6 +84,12 @@ type storeMetrics struct{}
 type storeFigure struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
+	of   func(store.Stats) float64
+}
+
+// badgerFigure is a number of the embedded engine.
+type badgerFigure struct {
+	desc *prometheus.Desc
 	of   func(badger.Stats) float64
 }
 
@@ -92,27 +100,30 @@ var (
 
 	storeFigures = []storeFigure{
 		figure("store_updates_total", "Updates answered.", prometheus.CounterValue,
-			func(s badger.Stats) float64 { return float64(s.Requests) }),
+			func(s store.Stats) float64 { return float64(s.Requests) }),
 		figure("store_updates_rejected_total", "Updates refused because too many were waiting.", prometheus.CounterValue,
-			func(s badger.Stats) float64 { return float64(s.Rejected) }),
+			func(s store.Stats) float64 { return float64(s.Rejected) }),
 		figure("store_commits_retried_total", "Commits run again after a lost race, or in halves.", prometheus.CounterValue,
-			func(s badger.Stats) float64 { return float64(s.Retries) }),
+			func(s store.Stats) float64 { return float64(s.Retries) }),
 		figure("store_commits_failed_total", "Commits that failed.", prometheus.CounterValue,
-			func(s badger.Stats) float64 { return float64(s.Failed) }),
+			func(s store.Stats) float64 { return float64(s.Failed) }),
 		figure("store_queue", "Updates waiting.", prometheus.GaugeValue,
-			func(s badger.Stats) float64 { return float64(s.Queue) }),
+			func(s store.Stats) float64 { return float64(s.Queue) }),
 		figure("store_queue_capacity", "Updates that may wait.", prometheus.GaugeValue,
-			func(s badger.Stats) float64 { return float64(s.QueueCapacity) }),
-		figure("store_table_bytes", "Size of the sorted tables on disk.", prometheus.GaugeValue,
-			func(s badger.Stats) float64 { return float64(s.TableBytes) }),
-		figure("store_disk_free_bytes", "Free space on the store's disk.", prometheus.GaugeValue,
-			func(s badger.Stats) float64 { return float64(s.DiskFree) }),
-		figure("store_disk_full", "1 while updates are refused because the disk is almost full.", prometheus.GaugeValue,
-			func(s badger.Stats) float64 { return number(s.DiskFull) }),
+			func(s store.Stats) float64 { return float64(s.QueueCapacity) }),
+	}
+
+	badgerFigures = []badgerFigure{
+		{prometheus.NewDesc(metricsPrefix+"store_table_bytes", "Size of Badger's sorted tables on disk.", nil, nil),
+			func(s badger.Stats) float64 { return float64(s.TableBytes) }},
+		{prometheus.NewDesc(metricsPrefix+"store_disk_free_bytes", "Free space on the disk of Badger's directory.", nil, nil),
+			func(s badger.Stats) float64 { return float64(s.DiskFree) }},
+		{prometheus.NewDesc(metricsPrefix+"store_disk_full", "1 while updates are refused because the disk is almost full.", nil, nil),
+			func(s badger.Stats) float64 { return number(s.DiskFull) }},
 	}
 )
 
-func figure(name, help string, kind prometheus.ValueType, of func(badger.Stats) float64) storeFigure {
+func figure(name, help string, kind prometheus.ValueType, of func(store.Stats) float64) storeFigure {
 	return storeFigure{prometheus.NewDesc(metricsPrefix+name, help, nil, nil), kind, of}
 }
 
@@ -130,10 +141,14 @@ func (storeMetrics) Describe(descs chan<- *prometheus.Desc) {
 	for _, f := range storeFigures {
 		descs <- f.desc
 	}
+	for _, f := range badgerFigures {
+		descs <- f.desc
+	}
 }
 
 func (storeMetrics) Collect(into chan<- prometheus.Metric) {
-	var open []badger.Stats
+	var open []store.Stats
+	var embedded []badger.Stats
 	shut := 0
 	stores.Range(func(_, value any) bool {
 		engine, err := value.(*pooledStore).current()
@@ -141,35 +156,51 @@ func (storeMetrics) Collect(into chan<- prometheus.Metric) {
 			shut++
 			return true
 		}
-		if e, ok := engine.(interface{ Stats() badger.Stats }); ok {
-			open = append(open, e.Stats())
+		switch engine := engine.(type) {
+		case *badger.Store:
+			stats := engine.Stats()
+			open, embedded = append(open, stats.Stats), append(embedded, stats)
+		case *postgres.Store:
+			open = append(open, engine.Stats().Stats)
 		}
 		return true
 	})
-	gauge := func(desc *prometheus.Desc, n int) prometheus.Metric {
-		return prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n))
+	gauge := func(desc *prometheus.Desc, value float64) {
+		into <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
 	}
-	into <- gauge(storeOpen, len(open))
-	into <- gauge(storeShut, shut)
-	if len(open) == 0 {
-		return
-	}
-	for _, f := range storeFigures {
-		sum := 0.0
-		for _, stats := range open {
-			sum += f.of(stats)
+	gauge(storeOpen, float64(len(open)))
+	gauge(storeShut, float64(shut))
+	if len(open) > 0 {
+		for _, f := range storeFigures {
+			into <- prometheus.MustNewConstMetric(f.desc, f.kind, sum(open, f.of))
 		}
-		into <- prometheus.MustNewConstMetric(f.desc, f.kind, sum)
+		into <- commitHistogram(open)
 	}
+	if len(embedded) > 0 {
+		for _, f := range badgerFigures {
+			gauge(f.desc, sum(embedded, f.of))
+		}
+	}
+}
+
+func sum[T any](of []T, figure func(T) float64) float64 {
+	total := 0.0
+	for _, one := range of {
+		total += figure(one)
+	}
+	return total
+}
+
+func commitHistogram(of []store.Stats) prometheus.Metric {
 	var count uint64
 	var seconds float64
 	buckets := make(map[float64]uint64)
-	for _, stats := range open {
+	for _, stats := range of {
 		count += stats.CommitSeconds.Count
 		seconds += stats.CommitSeconds.Sum
 		for i, bound := range stats.CommitSeconds.Bounds {
 			buckets[bound] += stats.CommitSeconds.Counts[i]
 		}
 	}
-	into <- prometheus.MustNewConstHistogram(commits, count, seconds, buckets)
+	return prometheus.MustNewConstHistogram(commits, count, seconds, buckets)
 }

@@ -15,8 +15,8 @@ import (
 
 // stores holds every open store of the process. A reload starts the new
 // configuration before it stops the old one, so both share what is here; the
-// key is the canonical directory alone, or any other changed option would open
-// the directory a second time and fail on its lock.
+// key is the place of the store alone, or any other changed option would open
+// a directory a second time and fail on its lock.
 var stores = caddy.NewUsagePool()
 
 // The pauses between attempts to open a store on a cold start (B34).
@@ -25,14 +25,17 @@ const (
 	lastRetry  = time.Minute
 )
 
-// openFunc opens the store of a directory.
-type openFunc func(dir string, log *slog.Logger) (store.Store, error)
+// place is where a store keeps its bytes.
+type place struct {
+	key  string // the same for every way of writing it
+	name string // for the log; tells no password
+	open func(*slog.Logger) (store.Store, error)
+}
 
-// pooledStore is one directory's store, open or being retried.
+// pooledStore is the store of a place, open or being retried.
 type pooledStore struct {
-	dir  string
-	open openFunc
-	log  *slog.Logger
+	place
+	log *slog.Logger
 
 	mu     sync.RWMutex
 	engine store.Store // nil until it is open
@@ -43,16 +46,17 @@ type pooledStore struct {
 	retries sync.WaitGroup
 }
 
-// newPooledStore makes the first attempt to open dir; opened tells how it went.
-func newPooledStore(dir string, open openFunc, log *slog.Logger) *pooledStore {
-	p := &pooledStore{dir: dir, open: open, log: log, stop: make(chan struct{})}
+// newPooledStore makes the first attempt to open the store; current tells how
+// it went.
+func newPooledStore(at place, log *slog.Logger) *pooledStore {
+	p := &pooledStore{place: at, log: log, stop: make(chan struct{})}
 	p.try()
 	return p
 }
 
 // try opens the store and reports whether there is nothing left to try.
 func (p *pooledStore) try() bool {
-	engine, err := p.open(p.dir, p.log)
+	engine, err := p.open(p.log)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.engine, p.cause = engine, err
@@ -87,12 +91,12 @@ func (p *pooledStore) retry(wait func(time.Duration) <-chan time.Time) {
 			case <-wait(pause):
 			}
 			if p.try() {
-				p.log.Info("the store is open, tracking works from now on", slog.String("directory", p.dir))
+				p.log.Info("the store is open, tracking works from now on", slog.String("store", p.name))
 				return
 			}
 			_, err := p.current()
 			p.log.Error("the store still cannot be opened: pages are served, but nothing is tracked",
-				slog.String("directory", p.dir), slog.Duration("next_attempt", min(2*pause, lastRetry)), slog.Any("error", err))
+				slog.String("store", p.name), slog.Duration("next_attempt", min(2*pause, lastRetry)), slog.Any("error", err))
 		}
 	})
 }
@@ -109,7 +113,7 @@ func (p *pooledStore) Destruct() error {
 		return nil
 	}
 	if err := engine.Close(); err != nil {
-		return fmt.Errorf("closing the store %s: %w", p.dir, err)
+		return fmt.Errorf("closing the store %s: %w", p.name, err)
 	}
 	return nil
 }
@@ -120,9 +124,8 @@ func (p *pooledStore) Destruct() error {
 // up first. Without a lease taken, release gives nothing back: Caddy cleans up
 // configurations that never started, and the pool belongs to the running one.
 type lease struct {
-	dir    string
+	place
 	reload bool // a configuration is running already
-	open   openFunc
 	log    *slog.Logger
 
 	mu     sync.Mutex
@@ -149,8 +152,8 @@ func (l *lease) take() (*pooledStore, error) {
 	case l.ended:
 		return nil, store.ErrClosed
 	}
-	value, loaded, err := stores.LoadOrNew(l.dir, func() (caddy.Destructor, error) {
-		return newPooledStore(l.dir, l.open, l.log), nil
+	value, loaded, err := stores.LoadOrNew(l.key, func() (caddy.Destructor, error) {
+		return newPooledStore(l.place, l.log), nil
 	})
 	if err != nil {
 		l.err = err
@@ -159,12 +162,12 @@ func (l *lease) take() (*pooledStore, error) {
 	pooled := value.(*pooledStore)
 	if _, err := pooled.current(); err != nil && !loaded {
 		if l.reload {
-			_, closing := stores.Delete(l.dir)
-			l.err = errors.Join(fmt.Errorf("opening the store %s: %w", l.dir, err), closing)
+			_, closing := stores.Delete(l.key)
+			l.err = errors.Join(fmt.Errorf("opening the store %s: %w", l.name, err), closing)
 			return nil, l.err
 		}
 		l.log.Error("the store cannot be opened: pages are served, but nothing is tracked",
-			slog.String("directory", l.dir), slog.Duration("next_attempt", firstRetry), slog.Any("error", err))
+			slog.String("store", l.name), slog.Duration("next_attempt", firstRetry), slog.Any("error", err))
 		pooled.retry(time.After)
 	}
 	l.pooled = pooled
@@ -180,7 +183,7 @@ func (l *lease) release() error {
 	if !held {
 		return nil
 	}
-	_, err := stores.Delete(l.dir)
+	_, err := stores.Delete(l.key)
 	return err
 }
 

@@ -30,14 +30,14 @@ func (f fakeStore) Close() error {
 	return nil
 }
 
-func newLease(dir string, reload bool, open openFunc) *lease {
-	return &lease{dir: dir, reload: reload, open: open, log: discard}
+func newLease(name string, reload bool, open func(logger) (store.Store, error)) *lease {
+	return &lease{place: place{key: name, name: name, open: open}, reload: reload, log: discard}
 }
 
 // P5: the HTTP server may be up before the app is started.
 func TestP5ACallBeforeStartOpensTheStore(t *testing.T) {
 	opened, closed := 0, 0
-	l := newLease("/p5", false, func(string, logger) (store.Store, error) {
+	l := newLease("/p5", false, func(logger) (store.Store, error) {
 		opened++
 		return fakeStore{&closed}, nil
 	})
@@ -55,7 +55,7 @@ func TestP5ACallBeforeStartOpensTheStore(t *testing.T) {
 // P3: Cleanup without Start gives nothing back, and no lease gives back twice.
 func TestP3ReleaseGivesBackOnlyWhatWasTaken(t *testing.T) {
 	closed := 0
-	open := func(string, logger) (store.Store, error) { return fakeStore{&closed}, nil }
+	open := func(logger) (store.Store, error) { return fakeStore{&closed}, nil }
 	running := newLease("/p3", false, open)
 	_, err := running.take()
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestP3ReleaseGivesBackOnlyWhatWasTaken(t *testing.T) {
 
 func TestB34LeaseOfAStoreThatDoesNotOpen(t *testing.T) {
 	cause := errors.New("flipped bit")
-	open := func(string, logger) (store.Store, error) { return nil, cause }
+	open := func(logger) (store.Store, error) { return nil, cause }
 
 	t.Run("fail/reload", func(t *testing.T) {
 		l := newLease("/b34-reload", true, open)

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/badger"
+	"github.com/livechat-people/caddy-people-tracking/store/postgres/postgrestest"
 )
 
 // site tracks pages that an upstream makes.
@@ -25,7 +27,7 @@ func (c *instance) siteOf(upstream string) string {
 // holdStore opens the store in dir as another process would, until release.
 func holdStore(t *testing.T, dir string) (release func()) {
 	t.Helper()
-	other, err := openBadger(dir, nil)
+	other, err := badger.Open(dir, badger.Options{})
 	require.NoError(t, err)
 	held := true
 	release = func() {
@@ -67,6 +69,31 @@ func TestP1ReloadKeepsPeople(t *testing.T) {
 	require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\nvisitor_ttl 30d\n}", site))
 	again := c.call("/_people", "auto") // the same ids and boot: a retry
 	assert.Equal(t, first.body, again.body, "a retry is answered as the first time")
+}
+
+// P1 on the other engine: proxies and reloads share a database.
+func TestStoreInPostgreSQL(t *testing.T) {
+	t.Setenv("PEOPLE_TEST_STORE", postgrestest.Start(t).Database(t))
+	c := newInstance(t)
+	site := c.siteOf(upstream(t, nil))
+	for _, options := range []string{"", "session_timeout 10m"} {
+		require.NoError(t, c.load("people_tracking {\nstore postgres {env.PEOPLE_TEST_STORE}\n"+options+"\n}", site))
+		c.tracks()
+		assert.Equal(t, http.StatusOK, c.readiness().status)
+		assert.InDelta(t, 1, c.metric("people_tracking_store_open"), 0)
+	}
+}
+
+func TestStoreInADatabaseThatIsAway(t *testing.T) {
+	c := newInstance(t)
+	dsn := "postgres://people:hidden@" + freeAddress(t) + "/people"
+	require.NoError(t, c.load("people_tracking {\nstore postgres "+dsn+"\n}", c.siteOf(upstream(t, nil))))
+	assert.Equal(t, 1, scripts(c.get("/").body))
+	assert.Equal(t, http.StatusServiceUnavailable, c.call("/_people", "auto").status)
+	assert.InDelta(t, 1, c.metric("people_tracking_store_unavailable"), 0)
+	err := c.load("people_tracking {\nstore postgres "+dsn+"2\n}", c.siteOf(upstream(t, nil)))
+	require.ErrorContains(t, err, "the PostgreSQL database")
+	assert.NotContains(t, err.Error(), "hidden")
 }
 
 // P3: a configuration that is rejected takes nothing from the running one.
@@ -225,13 +252,13 @@ func TestB34ReloadToABusyStoreIsRefused(t *testing.T) {
 // B34: opening is tried again, with longer and longer pauses.
 func TestB34OpeningIsRetriedWithBackOff(t *testing.T) {
 	attempts := 0
-	open := func(string, logger) (store.Store, error) {
+	open := func(logger) (store.Store, error) {
 		if attempts++; attempts <= 9 {
 			return nil, store.ErrLocked
 		}
 		return fakeStore{}, nil
 	}
-	p := newPooledStore("/somewhere", open, discard)
+	p := newPooledStore(place{name: "/somewhere", open: open}, discard)
 	_, err := p.current()
 	require.ErrorIs(t, err, store.ErrLocked)
 	pauses := make(chan time.Duration)
@@ -258,8 +285,8 @@ func TestB34OpeningIsRetriedWithBackOff(t *testing.T) {
 }
 
 func TestB34RetryingEndsWithTheStore(t *testing.T) {
-	open := func(string, logger) (store.Store, error) { return nil, store.ErrLocked }
-	p := newPooledStore("/somewhere", open, discard)
+	open := func(logger) (store.Store, error) { return nil, store.ErrLocked }
+	p := newPooledStore(place{name: "/somewhere", open: open}, discard)
 	p.retry(func(time.Duration) <-chan time.Time { return nil }) // never
 	require.NoError(t, p.Destruct())
 	_, err := p.current()

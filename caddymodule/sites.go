@@ -64,17 +64,17 @@ func findSites(ctx caddy.Context) sites {
 	var found []site
 	for _, name := range names {
 		w := siteWalk{app: app, server: app.Servers[name]}
-		w.routes(w.server.Routes, place{prefixes: []string{""}}, 0)
+		w.routes(w.server.Routes, way{prefixes: []string{""}}, 0)
 		if w.server.Errors != nil {
-			w.routes(w.server.Errors.Routes, place{prefixes: []string{""}}, 0)
+			w.routes(w.server.Errors.Routes, way{prefixes: []string{""}}, 0)
 		}
 		found = append(found, w.found...)
 	}
 	return newSites(found)
 }
 
-// place is what the routes on the way to a handler tell of its requests.
-type place struct {
+// way is what the routes on the way to a handler tell of its requests.
+type way struct {
 	hosts    []string // nil is every host
 	prefixes []string
 	path     string // literal beginning of the path that is asked for, stripped parts included
@@ -91,7 +91,7 @@ const maxRouteDepth = 32
 
 // routes follows the order of the handlers: a prefix that is stripped is gone
 // for those behind.
-func (w *siteWalk) routes(routes caddyhttp.RouteList, at place, depth int) {
+func (w *siteWalk) routes(routes caddyhttp.RouteList, at way, depth int) {
 	if depth > maxRouteDepth {
 		return
 	}
@@ -173,7 +173,7 @@ func matched(route caddyhttp.Route) (hosts []string, path string) {
 	return hosts, path
 }
 
-func (w *siteWalk) add(handler caddyhttp.MiddlewareHandler, at place) {
+func (w *siteWalk) add(handler caddyhttp.MiddlewareHandler, at way) {
 	listen := ""
 	if len(w.server.Listen) > 0 {
 		listen = w.server.Listen[0]

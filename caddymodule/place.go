@@ -1,0 +1,119 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/badger"
+	"github.com/livechat-people/caddy-people-tracking/store/postgres"
+)
+
+// Store says where people are kept.
+type Store struct {
+	// The engine: `badger`, which is embedded, or `postgres`, a database that
+	// several proxies may share. Default: badger.
+	Engine string `json:"engine,omitempty"`
+	// Badger's directory, made when it is missing. One Caddy process at a time
+	// works on it. Placeholders are resolved when the configuration is loaded.
+	// Default: the folder `people` of Caddy's data directory.
+	Directory string `json:"directory,omitempty"`
+	// The connection string of the database, as a URL or as key=value pairs.
+	// Global placeholders such as `{env.PEOPLE_DSN}` keep it out of the
+	// configuration.
+	DSN string `json:"dsn,omitempty"`
+}
+
+const (
+	engineBadger   = "badger"
+	enginePostgres = "postgres"
+)
+
+var engineWords = []string{engineBadger, enginePostgres}
+
+// connectTimeout bounds one attempt to open a database, so that neither a
+// start nor a reload waits for one that does not answer.
+const connectTimeout = 10 * time.Second
+
+// place is where the configured store is. Nothing is opened.
+func (s Store) place(repl *caddy.Replacer) (place, error) {
+	switch s.Engine {
+	case "", engineBadger:
+		if s.DSN != "" {
+			return place{}, errors.New("store: a dsn is for the engine postgres")
+		}
+		return s.badger(repl)
+	case enginePostgres:
+		if s.Directory != "" {
+			return place{}, errors.New("store: a directory is for the engine badger")
+		}
+		return s.postgres(repl)
+	}
+	return place{}, fmt.Errorf("unknown store %q, allowed are %s", s.Engine, allowed(engineWords))
+}
+
+func (s Store) badger(repl *caddy.Replacer) (place, error) {
+	dir := filepath.Join(caddy.AppDataDir(), "people")
+	if s.Directory != "" {
+		dir = repl.ReplaceKnown(s.Directory, "")
+	}
+	if dir == "" {
+		return place{}, errors.New("store: the directory is empty")
+	}
+	canonical, err := canonicalDir(dir)
+	if err != nil {
+		return place{}, err
+	}
+	return place{
+		key:  engineBadger + " " + canonical,
+		name: canonical,
+		open: func(log *slog.Logger) (store.Store, error) {
+			return badger.Open(canonical, badger.Options{Logger: log})
+		},
+	}, nil
+}
+
+func (s Store) postgres(repl *caddy.Replacer) (place, error) {
+	dsn := repl.ReplaceKnown(s.DSN, "")
+	if dsn == "" {
+		return place{}, errors.New("store: the dsn is empty")
+	}
+	return place{
+		key:  enginePostgres + " " + dsn,
+		name: "the PostgreSQL database", // the dsn may hold a password
+		open: func(log *slog.Logger) (store.Store, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+			defer cancel()
+			return postgres.Open(ctx, dsn, postgres.Options{Logger: log})
+		},
+	}, nil
+}
+
+// canonicalDir is the one name of a directory, existing or not, so that two
+// ways of writing it meet in the same store.
+func canonicalDir(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("store directory: %w", err)
+	}
+	// What does not exist yet cannot be a link: resolve what stands before it.
+	missing := ""
+	for at := abs; ; at = filepath.Dir(at) {
+		resolved, err := filepath.EvalSymlinks(at)
+		if err == nil {
+			return filepath.Join(resolved, missing), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
+			// Not readable, say. Opening it tells the reason.
+			return abs, nil
+		}
+		missing = filepath.Join(filepath.Base(at), missing)
+	}
+}
