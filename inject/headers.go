@@ -17,32 +17,29 @@ func (w *writer) instrument(h http.Header) {
 		h["Content-Security-Policy"] = w.policies
 	}
 	if w.sniffed {
-		h["Content-Type"] = []string{"text/html; charset=utf-8"} // what net/http would guess
+		h["Content-Type"] = w.value("text/html; charset=utf-8") // what net/http would guess
 	}
-	h[MarkerHeader] = []string{Injected.String()}
+	h[MarkerHeader] = w.value(Injected.String())
 }
 
 // describe makes the fields true that say which representation this is.
 func (w *writer) describe(h http.Header) {
 	if tags := h["Etag"]; len(tags) > 0 {
-		h["Etag"] = []string{w.in.addTag(tags[0])}
+		h["Etag"] = w.value(w.in.addTag(tags[0]))
 	} else if dates := h["Last-Modified"]; len(dates) > 0 {
 		if tag := w.in.syntheticTag(dates[0]); tag != "" {
-			h["Etag"] = []string{tag}
+			h["Etag"] = w.value(tag)
 		}
 	}
 	delete(h, "Accept-Ranges")
 	for _, name := range digests {
 		delete(h, name)
 	}
-	for _, name := range digests {
-		if hasToken(h["Trailer"], strings.ToLower(name)) {
-			h["Trailer"] = withoutDigests(h["Trailer"])
-			break
-		}
+	if trailer := h["Trailer"]; len(trailer) > 0 {
+		h["Trailer"] = withoutDigests(trailer)
 	}
 	if w.req.Method != http.MethodPost && !hasToken(h["Cache-Control"], "no-store") {
-		addVary(h)
+		w.addVary(h)
 	}
 }
 
@@ -55,13 +52,17 @@ func (w *writer) confirm(h http.Header) {
 	w.describe(h)
 	delete(h, "Content-Length")
 	if len(h["Etag"]) == 0 && w.validators.etag != "" {
-		h["Etag"] = []string{w.validators.etag}
+		h["Etag"] = w.value(w.validators.etag)
 	}
 }
 
 // addVary says that the answer depends on Sec-Fetch-Dest, present or not.
-func addVary(h http.Header) {
+func (w *writer) addVary(h http.Header) {
 	vary := h["Vary"]
+	if len(vary) == 0 {
+		h["Vary"] = w.value("Sec-Fetch-Dest")
+		return
+	}
 	if hasToken(vary, "sec-fetch-dest") || hasToken(vary, "*") {
 		return
 	}
@@ -78,15 +79,34 @@ func (w *writer) dropTrailers(h http.Header) {
 	}
 }
 
+// withoutDigests removes the digests from a list of field names.
 func withoutDigests(lines []string) []string {
 	var kept []string
+	found := false
 	for _, line := range lines {
 		for name := range strings.SplitSeq(line, ",") {
 			name = strings.TrimSpace(name)
-			if name != "" && !slices.Contains(digests[:], http.CanonicalHeaderKey(name)) {
+			if slices.Contains(digests[:], http.CanonicalHeaderKey(name)) {
+				found = true
+			} else if name != "" {
 				kept = append(kept, name)
 			}
 		}
 	}
+	if !found {
+		return lines
+	}
 	return kept
+}
+
+// value makes a header value. The first few share the writer's memory instead
+// of taking some of their own.
+func (w *writer) value(s string) []string {
+	if w.valuesUsed == len(w.values) {
+		return []string{s}
+	}
+	i := w.valuesUsed
+	w.valuesUsed++
+	w.values[i] = s
+	return w.values[i : i+1 : i+1]
 }

@@ -24,19 +24,23 @@ const MarkerHeader = "X-Script-Injection"
 // Config says what to inject and where. Snippet and Version are required; the
 // zero value of everything else is the default.
 type Config struct {
-	// Snippet is the script element, see NewSnippet for its form.
+	// Snippet is one external script, in printable ASCII, with a src that is an
+	// absolute path:
+	//
+	//	<script src="/path?v=hash" data-key="value"></script>
+	//
+	// Neither <base> nor the Host header has a say in its address (rule 12). A
+	// site that stands below several prefixes takes one Injector for each.
 	Snippet []byte
 	// Version is a hash of snippet and configuration, 8 lower-case hexadecimal
 	// digits. It becomes part of entity tags: a copy of a page that was stored
 	// with another version is never confirmed by a 304.
 	Version string
 	// Integrity is the hash of the script's bytes, "sha256-<base64>" (or 384,
-	// 512), for pages whose policy asks for one (rules 17 and 18).
+	// 512). It is written into pages only where their policy asks for it (rules
+	// 17 and 18): a stored page with the hash of an older script would not run
+	// the new one. Empty: not known.
 	Integrity string
-	// SnippetFor chooses the snippet for a request, where it must differ by
-	// path prefix. It is called for candidates only, must be quick and should
-	// return the same values again and again. Nil, or a nil answer: Snippet.
-	SnippetFor func(*http.Request) *Snippet
 	// ConnectPath is the absolute path that the script sends to. A page whose
 	// policy forbids that is treated like one that forbids the script. Empty: not checked.
 	ConnectPath string
@@ -70,8 +74,7 @@ type Config struct {
 
 // Injector injects one site's script. It is safe for concurrent use.
 type Injector struct {
-	snippet     *Snippet
-	snippetFor  func(*http.Request) *Snippet
+	snippet     *snippet
 	tagSuffix   string // -i<version>"
 	synthPrefix string // W/"i<version>-
 	policy      policyConfig
@@ -86,7 +89,7 @@ type Injector struct {
 
 // New checks the configuration.
 func New(c Config) (*Injector, error) {
-	snippet, err := NewSnippet(c.Snippet, c.Integrity)
+	snippet, err := newSnippet(c.Snippet, c.Integrity)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +106,6 @@ func New(c Config) (*Injector, error) {
 	}
 	in := &Injector{
 		snippet:     snippet,
-		snippetFor:  c.SnippetFor,
 		tagSuffix:   "-i" + c.Version + `"`,
 		synthPrefix: `W/"i` + c.Version + "-",
 		policy:      newPolicyConfig(c),
@@ -138,11 +140,10 @@ func (in *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(
 		}
 		return next(w, r)
 	}
-	out, validators := in.prepare(r)
-	iw := &writer{rw: w, in: in, req: r, validators: validators}
+	iw := &writer{rw: w, in: in, req: r}
+	iw.prepare()
 	defer iw.close()
-	err := next(iw, out)
-	return iw.finish(err)
+	return iw.finish(next(iw, &iw.out))
 }
 
 func isVersion(s string) bool {

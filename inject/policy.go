@@ -39,11 +39,6 @@ func requestOrigin(r *http.Request) (scheme, host string) {
 // run, and whether they have to be amended for it (rules 8, 17 and 18).
 func (w *writer) gatePolicies(h http.Header) Outcome {
 	snippet := w.in.snippet
-	if w.in.snippetFor != nil {
-		if s := w.in.snippetFor(w.req); s != nil {
-			snippet = s
-		}
-	}
 	w.snippet = snippet.plain
 	needIntegrity := asksIntegrity(h["Integrity-Policy"])
 	lines := h["Content-Security-Policy"]
@@ -85,7 +80,7 @@ func (w *writer) applyPolicies(j *judge, needIntegrity bool) Outcome {
 
 // judge finds out how the script can satisfy every policy of a page.
 type judge struct {
-	snippet  *Snippet
+	snippet  *snippet
 	config   *policyConfig
 	target   target
 	policies []policy

@@ -275,7 +275,7 @@ func TestRule12And17Snippet(t *testing.T) {
 		"fail/weak hash":        {testScript, "md5-AAAA", "integrity"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := NewSnippet([]byte(c.script), c.integrity)
+			_, err := newSnippet([]byte(c.script), c.integrity)
 			if c.want == "" {
 				assert.NoError(t, err)
 			} else {
@@ -294,25 +294,6 @@ func TestNewChecksVersionAndPath(t *testing.T) {
 	assert.ErrorContains(t, err, "absolute")
 }
 
-func TestSnippetFor(t *testing.T) {
-	other, err := NewSnippet([]byte(`<script src="/shop/_t/sdk.js"></script>`), "")
-	require.NoError(t, err)
-	for path, want := range map[string]string{"/page": string(other.plain), "/elsewhere": testScript} {
-		in := newInjector(t, func(c *Config) {
-			c.SnippetFor = func(r *http.Request) *Snippet {
-				if r.URL.Path == "/page" {
-					return other
-				}
-				return nil
-			}
-		})
-		rec, r := newRecorder(), navigation("GET")
-		r.URL.Path = path
-		require.NoError(t, in.ServeHTTP(rec, r, page(testPage)))
-		assert.Equal(t, with(testMarked, want), string(rec.body))
-	}
-}
-
 func FuzzRule17Policies(f *testing.F) {
 	f.Add("default-src 'self'; script-src 'nonce-a' 'strict-dynamic', sandbox", true)
 	f.Add("script-src https://a.example:*/x/ 'sha256-AAAA'", false)
@@ -327,7 +308,7 @@ func FuzzRule17Policies(f *testing.F) {
 			return
 		}
 		script := regexp.MustCompile(`<script[^>]*></script>`).FindString(string(rec.body))
-		_, err := NewSnippet([]byte(script), "")
+		_, err := newSnippet([]byte(script), "")
 		require.NoError(t, err, "what was written is one well-formed element: %q", script)
 		require.Equal(t, testPage, strings.Replace(string(rec.body), script, "", 1))
 	})

@@ -110,21 +110,20 @@ type validators struct {
 	etag       string // the client's, with our suffix, where it has only one
 }
 
-// prepare returns the request for the next handler: a copy with a header of
-// its own that asks for plain text (rule 3) and in which only validators of
+// prepare makes the request for the next handler: a copy with a header of its
+// own that asks for plain text (rule 3) and in which only validators of
 // instrumented copies are left, without our suffix (rule 4). The caller's
 // request is not touched.
-func (in *Injector) prepare(r *http.Request) (*http.Request, validators) {
-	out := new(http.Request)
-	*out = *r
-	h := maps.Clone(r.Header)
+func (w *writer) prepare() {
+	w.out = *w.req
+	h := maps.Clone(w.req.Header)
 	if h == nil {
 		h = make(http.Header, 1)
 	}
-	out.Header = h
-	h["Accept-Encoding"] = []string{"identity"}
-	if r.Method == http.MethodPost {
-		return out, validators{} // If-None-Match then guards a change, not a copy
+	w.out.Header = h
+	h["Accept-Encoding"] = w.value("identity")
+	if w.req.Method == http.MethodPost {
+		return // If-None-Match then guards a change, not a copy
 	}
 	// A date would match upstream and fetch the rest of another page than the
 	// one the client has the beginning of. An entity tag carries our suffix or
@@ -133,7 +132,7 @@ func (in *Injector) prepare(r *http.Request) (*http.Request, validators) {
 		delete(h, "If-Range")
 		delete(h, "Range")
 	}
-	return out, in.translate(h)
+	w.validators = w.in.translate(h)
 }
 
 // translate rewrites If-None-Match and If-Modified-Since in h (rule 4).

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Snippet is a script element ready for injection: one external script, in
+// snippet is a script element ready for injection: one external script, in
 // ASCII and without line ends, so that it reads the same in every encoding
 // that is accepted and moves no line number. It is immutable.
-type Snippet struct {
+type snippet struct {
 	plain     []byte
 	verified  []byte // the same with integrity and crossorigin
 	src       string // absolute path, maybe with a query
@@ -23,16 +23,8 @@ type Snippet struct {
 
 const scriptOpen = "<script"
 
-// NewSnippet checks a script element of the form
-//
-//	<script src="/path?v=hash" data-key="value"></script>
-//
-// The src must be an absolute path: <base> and the Host header have no say in
-// it (rule 12). Argument integrity is the script's hash as in the integrity
-// attribute, or empty. It is written into pages only where their policy asks
-// for it (rules 17 and 18), because a script that was updated in between
-// would not run with it.
-func NewSnippet(script []byte, integrity string) (*Snippet, error) {
+// newSnippet checks a script element, see Config.Snippet and Config.Integrity.
+func newSnippet(script []byte, integrity string) (*snippet, error) {
 	for _, c := range script {
 		if c < 0x20 || c > 0x7e {
 			return nil, fmt.Errorf("inject: byte %#x in the script element: only printable ASCII is the same in all encodings", c)
@@ -44,7 +36,7 @@ func NewSnippet(script []byte, integrity string) (*Snippet, error) {
 	if integrity != "" && !isHash(integrity) {
 		return nil, fmt.Errorf("inject: integrity %q is not of the form sha256-<base64>", integrity)
 	}
-	s := &Snippet{plain: bytes.Clone(script), integrity: integrity}
+	s := &snippet{plain: bytes.Clone(script), integrity: integrity}
 	hasIntegrity, err := s.readAttributes()
 	if err != nil {
 		return nil, err
@@ -59,7 +51,7 @@ func NewSnippet(script []byte, integrity string) (*Snippet, error) {
 
 // readAttributes lets the reference tokenizer judge the element: exactly one
 // start tag, no content, one end tag, and a src of our own origin.
-func (s *Snippet) readAttributes() (hasIntegrity bool, err error) {
+func (s *snippet) readAttributes() (hasIntegrity bool, err error) {
 	z := html.NewTokenizer(bytes.NewReader(s.plain))
 	z.Next()
 	_, more := z.TagName()
@@ -87,7 +79,7 @@ func (s *Snippet) readAttributes() (hasIntegrity bool, err error) {
 }
 
 // with returns the element with more attributes.
-func (s *Snippet) with(attributes string) []byte {
+func (s *snippet) with(attributes string) []byte {
 	out := make([]byte, 0, len(s.plain)+len(attributes))
 	out = append(out, scriptOpen...)
 	out = append(out, attributes...)
@@ -95,7 +87,7 @@ func (s *Snippet) with(attributes string) []byte {
 }
 
 // wellFormed says whether the element can stand in XHTML.
-func (s *Snippet) wellFormed() error {
+func (s *snippet) wellFormed() error {
 	d := xml.NewDecoder(bytes.NewReader(s.plain))
 	for {
 		if _, err := d.Token(); errors.Is(err, io.EOF) {

@@ -67,6 +67,10 @@ type writer struct {
 	decoder  *decoder
 	sniffed  bool     // the Content-Type was missing and is HTML
 	policies []string // Content-Security-Policy to be sent with the script, nil: as it is
+
+	out        http.Request // what the next handler gets, here to save an allocation
+	values     [6]string    // memory for header values, see value
+	valuesUsed int
 }
 
 // Header returns the map of the writer underneath (rule 16).
@@ -338,7 +342,7 @@ func (w *writer) pass(skip Outcome) {
 		w.confirm(h)
 	}
 	if w.in.debug {
-		h[MarkerHeader] = []string{skip.String()}
+		h[MarkerHeader] = w.value(skip.String())
 	}
 	w.sent = true
 	w.rw.WriteHeader(w.status)
@@ -350,7 +354,7 @@ func (w *writer) sendInjected() {
 	w.instrument(h)
 	switch {
 	case w.length >= 0:
-		h["Content-Length"] = []string{strconv.FormatInt(w.length+int64(len(w.snippet)), 10)}
+		h["Content-Length"] = w.value(strconv.FormatInt(w.length+int64(len(w.snippet)), 10))
 	default:
 		delete(h, "Content-Length")
 	}
