@@ -45,6 +45,9 @@ func TestB29Agents(t *testing.T) {
 
 func TestAgentMemory(t *testing.T) {
 	agents := newAgents()
+	agents.of("Unknown/1")
+	agents.of("Unknown/1")
+	assert.Equal(t, 1, agents.parsed.len(), "parsed once")
 	for i := range 5 * agentEntries {
 		agents.of("Unknown/" + strings.Repeat("x", i))
 	}

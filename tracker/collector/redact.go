@@ -14,15 +14,15 @@ var (
 	// secretParts make a name secret wherever they stand in it.
 	secretParts = []string{
 		"token", "password", "passwd", "passphrase", "passcode", "secret", "email", "session", "sessid",
-		"apikey", "signature", "credential", "jwt", "oauth", "otp", "msisdn", "phone",
+		"apikey", "signature", "credential", "jwt", "oauth", "msisdn", "telephone", "phonenumber",
 	}
 	// secretWords are too short for that: they have to be a word of the name
 	// ("code" in promo_code or authCode, not in zipcode).
 	secretWords = map[string]bool{
 		"code": true, "key": true, "pwd": true, "pass": true, "mail": true, "auth": true, "authorization": true,
-		"pin": true, "sid": true, "sig": true, "hash": true, "nonce": true, "ticket": true, "verifier": true,
+		"pin": true, "otp": true, "sid": true, "sig": true, "hash": true, "nonce": true, "ticket": true, "verifier": true,
 		"assertion": true, "saml": true, "samlresponse": true, "samlrequest": true, "invite": true, "magic": true,
-		"tel": true, "ssn": true, "iban": true, "cvv": true, "cvc": true,
+		"tel": true, "phone": true, "ssn": true, "iban": true, "cvv": true, "cvc": true,
 	}
 )
 

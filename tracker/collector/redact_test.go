@@ -17,14 +17,17 @@ func TestB32Addresses(t *testing.T) {
 		{"ok/plain", "https://shop.example/a/b", "https://shop.example/a/b"},
 		{"ok/harmless", "https://shop.example/p?id=7&q=red+shoes&page=2#reviews", "https://shop.example/p?id=7&q=red+shoes&page=2#reviews"},
 		{"ok/campaign", "https://shop.example/?utm_source=news&utm_campaign=spring%20sale&gclid=x", "https://shop.example/?utm_source=news&utm_campaign=spring%20sale&gclid=x"},
-		{"ok/looks alike", "https://shop.example/?zipcode=12345&keyword=x&author=y&monkey=z&pinned=1&keys_shown=3", "https://shop.example/?zipcode=12345&keyword=x&author=y&monkey=z&pinned=1&keys_shown=3"},
+		{"ok/looks alike", "https://shop.example/?zipcode=12345&keyword=x&author=y&monkey=z&pinned=1&keys_shown=3&headphones=w&footprint=s", "https://shop.example/?zipcode=12345&keyword=x&author=y&monkey=z&pinned=1&keys_shown=3&headphones=w&footprint=s"},
 		{"ok/empty parts", "https://shop.example/?&&a=&=b#", "https://shop.example/?&&a=&=b#"},
+		{"ok/secret word in an application's route", "https://shop.example/#/sessions/list?page=2", "https://shop.example/#/sessions/list?page=2"},
 		{"ok/percent sign", "https://shop.example/?discount=100%&a=%zz", "https://shop.example/?discount=100%&a=%zz"},
 		{"ok/international", "https://shop.example/%C3%A9t%C3%A9?q=%C3%A9", "https://shop.example/%C3%A9t%C3%A9?q=%C3%A9"},
 
 		{"fail/named in the rule", "https://a.example/?token=1&code=2&key=3&password=4&email=5&session=6&x=7", "https://a.example/?token=&code=&key=&password=&email=&session=&x=7"},
 		{"fail/compounds", "https://a.example/?access_token=1&id-token=2&reset.password=3&promo_code=4&user[email]=5&api_key=6&key2=7", "https://a.example/?access_token=&id-token=&reset.password=&promo_code=&user[email]=&api_key=&key2="},
 		{"fail/camel case", "https://a.example/?authCode=1&APIKey=2&sessionId=3&PHPSESSID=4&userPIN=5&X-Amz-Signature=6&HTTPKey=7", "https://a.example/?authCode=&APIKey=&sessionId=&PHPSESSID=&userPIN=&X-Amz-Signature=&HTTPKey="},
+		{"fail/numbers", "https://a.example/?phone=1&customerPhone=2&telephone=3&phone_number=4&otp1=5", "https://a.example/?phone=&customerPhone=&telephone=&phone_number=&otp1="},
+		{"fail/deeper than looked", "https://a.example/?next=%252525252Fa&x=1", "https://a.example/?next=&x=1"},
 		{"fail/capitals", "https://a.example/?TOKEN=1&Code=2", "https://a.example/?TOKEN=&Code="},
 		{"fail/encoded name", "https://a.example/?%74oken=1&user%5Bpassword%5D=2", "https://a.example/?%74oken=&user%5Bpassword%5D="},
 		{"fail/encoded value", "https://a.example/?token=a%26b%3Dc&x=1", "https://a.example/?token=&x=1"},
@@ -46,6 +49,7 @@ func TestB32Addresses(t *testing.T) {
 		{"fail/pair in the path", "https://a.example/confirm/token=abc/go", "https://a.example/confirm//go"},
 		{"fail/encoded query in the path", "https://a.example/to/%2Freset%3Ftoken%3Dabc", "https://a.example/to/"},
 		{"fail/configured", "https://a.example/?customerNo=1&customer_no=2&customer=3", "https://a.example/?customerNo=&customer_no=&customer=3"},
+		{"fail/configured, in an application's route", "https://a.example/#/me?customer_no=1", "https://a.example/#/me?customer_no="},
 		{"fail/configured word", "https://a.example/?loyalty=1&shop_loyalty=2&loyaltyprogram=3", "https://a.example/?loyalty=&shop_loyalty=&loyaltyprogram=3"},
 	}
 	r, err := newRedactor([]string{"customer_no", "Loyalty"})
