@@ -200,7 +200,7 @@ func (g *Group) run(reader Reader, reqs []*request) (n int, full bool) {
 	missed := false
 	for i, r := range reqs {
 		g.w.own.reset()
-		if g.call(r, reader); r.err == errMissed {
+		if g.call(r, reader); errors.Is(r.err, errMissed) {
 			missed = true
 		}
 		if missed {
@@ -256,7 +256,7 @@ func (g *Group) call(r *request, reader Reader) {
 		}
 		g.w.running = nil
 		switch {
-		case t.err == errMissed:
+		case errors.Is(t.err, errMissed):
 			r.err, r.panic = errMissed, nil
 		case r.err == nil:
 			r.err = t.err

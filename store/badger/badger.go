@@ -79,7 +79,7 @@ func (b *bdb) open() (err error) {
 	}
 	defer func() {
 		if err != nil {
-			b.db.Close()
+			_ = b.db.Close()
 		}
 	}()
 	if err = b.checkCommits(); err != nil {

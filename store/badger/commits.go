@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -35,15 +36,16 @@ func (b *bdb) checkCommits() error {
 	if logged < acknowledged {
 		missing := acknowledged - logged
 		if !b.opts.AcceptLoss {
-			side.close()
+			_ = side.close()
 			return fmt.Errorf("%w: %s ends with commit %d and %d was acknowledged, %d lost; restore a backup, or accept the loss to open it as it is",
 				ErrBehind, b.dir, logged, acknowledged, missing)
 		}
-		b.log.Error("opened although acknowledged commits are missing", "directory", b.dir, "lost", missing)
+		b.log.Error("opened although acknowledged commits are missing",
+			slog.String("directory", b.dir), slog.Uint64("lost", missing))
 		// From now on the log is whole again, without what it lost.
 		err := b.db.Update(func(txn *engine.Txn) error { return txn.Set(commitKey, encodeNumber(acknowledged)) })
 		if err != nil {
-			side.close()
+			_ = side.close()
 			return fmt.Errorf("badger: accept the loss: %w", err)
 		}
 	}
@@ -82,8 +84,8 @@ func openSide(path string) (*sideFile, uint64, error) {
 	}
 	buffer := make([]byte, 2*recordSize)
 	n, err := file.ReadAt(buffer, 0)
-	if err != nil && err != io.EOF {
-		file.Close()
+	if err != nil && !errors.Is(err, io.EOF) {
+		_ = file.Close()
 		return nil, 0, fmt.Errorf("badger: %w", err)
 	}
 	s := &sideFile{file: file}
@@ -122,7 +124,7 @@ func (b *bdb) collect() {
 		err := b.db.RunValueLogGC(0.5)
 		if err != nil {
 			if !errors.Is(err, engine.ErrNoRewrite) && !errors.Is(err, engine.ErrRejected) {
-				b.log.Warn("value log not collected", "error", err)
+				b.log.Warn("value log not collected", slog.Any("error", err))
 			}
 			return
 		}

@@ -23,6 +23,7 @@ type watchdog struct {
 	low      uint64 // below: unavailable
 	resume   uint64 // from here on: available again
 	critical uint64 // below: the ballast is dropped
+	least    uint64 // below: the store is not even opened
 	ballast  int64
 
 	full  atomic.Bool
@@ -36,8 +37,10 @@ func newWatchdog(dir string, o Options) *watchdog {
 		dir: dir, log: o.Logger, diskFree: o.DiskFree,
 		low:    low,
 		resume: low + low/4,
-		// Enough for the log and tables that Badger may be writing just now.
-		critical: uint64(4 * o.MemTableBytes),
+		// Compactions go on while updates are refused, and write new tables
+		// before they delete the old ones; others may be filling the disk too.
+		critical: low / 2,
+		least:    uint64(4 * o.MemTableBytes), // logs, and a table of each
 		ballast:  o.BallastBytes,
 	}
 }
@@ -46,10 +49,10 @@ func newWatchdog(dir string, o Options) *watchdog {
 // full the ballast makes room to open the store for reading.
 func (w *watchdog) open() error {
 	w.check()
-	if w.blind || w.free.Load() >= w.critical {
+	if w.blind || w.free.Load() >= w.least {
 		return nil
 	}
-	return fmt.Errorf("%w: %d bytes free in %s, %d are needed to open the store", store.ErrUnavailable, w.free.Load(), w.dir, w.critical)
+	return fmt.Errorf("%w: %d bytes free in %s, %d are needed to open the store", store.ErrUnavailable, w.free.Load(), w.dir, w.least)
 }
 
 // err is nil while there is room to write.
@@ -74,10 +77,10 @@ func (w *watchdog) check() {
 	switch full := w.full.Load(); {
 	case !full && free < w.low:
 		w.full.Store(true)
-		w.log.Error("disk almost full: updates are refused", "directory", w.dir, "free", free, "resumes_at", w.resume)
+		w.log.Error("disk almost full: updates are refused", w.place(), slog.Uint64("free", free), slog.Uint64("resumes_at", w.resume))
 	case full && free >= w.resume:
 		w.full.Store(false)
-		w.log.Info("disk has room again: updates are accepted", "directory", w.dir, "free", free)
+		w.log.Info("disk has room again: updates are accepted", w.place(), slog.Uint64("free", free))
 		w.keepBallast()
 	}
 }
@@ -86,7 +89,7 @@ func (w *watchdog) read() (uint64, bool) {
 	free, err := w.diskFree(w.dir)
 	if err != nil {
 		if !w.blind {
-			w.log.Warn("free disk space unknown: a full disk will not be noticed", "directory", w.dir, "error", err)
+			w.log.Warn("free disk space unknown: a full disk will not be noticed", w.place(), slog.Any("error", err))
 		}
 		w.blind = true
 		return 0, false
@@ -100,7 +103,7 @@ func (w *watchdog) dropBallast() bool {
 	if os.Remove(w.ballastPath()) != nil {
 		return false
 	}
-	w.log.Error("disk full: ballast dropped", "directory", w.dir)
+	w.log.Error("disk full: ballast dropped", w.place())
 	return true
 }
 
@@ -113,9 +116,11 @@ func (w *watchdog) keepBallast() {
 		return
 	}
 	if err := writeZeros(w.ballastPath(), w.ballast); err != nil {
-		w.log.Warn("ballast not written", "directory", w.dir, "error", err)
+		w.log.Warn("ballast not written", w.place(), slog.Any("error", err))
 	}
 }
+
+func (w *watchdog) place() slog.Attr { return slog.String("directory", w.dir) }
 
 func (w *watchdog) ballastPath() string { return filepath.Join(w.dir, ballastName) }
 

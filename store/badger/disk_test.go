@@ -73,7 +73,7 @@ func TestBallastIsDroppedOnAFullDiskAndMadeAgain(t *testing.T) {
 	d.set(200 * mib) // low, and no need of the ballast
 	s.engine.disk.check()
 	assert.FileExists(t, ballast)
-	d.set(31 * mib)
+	d.set(127 * mib)
 	s.engine.disk.check()
 	assert.NoFileExists(t, ballast)
 	d.set(320 * mib) // room to write, and not for the ballast

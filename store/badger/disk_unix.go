@@ -30,7 +30,7 @@ func lockDir(dir string) (io.Closer, error) {
 	if err == nil {
 		return file, nil
 	}
-	file.Close()
+	_ = file.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, fmt.Errorf("%w: %s", store.ErrLocked, dir)
 	}

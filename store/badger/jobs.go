@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"log/slog"
 	"runtime/debug"
 	"time"
 )
@@ -45,7 +46,7 @@ func (b *bdb) everyTick() {
 		last := b.committed.Load()
 		err := b.side.write(last)
 		if err != nil && !failed {
-			b.log.Warn("last commit not noted", "error", err)
+			b.log.Warn("last commit not noted", slog.Any("error", err))
 		}
 		failed = err != nil
 		memory.tick(last)

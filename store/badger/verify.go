@@ -3,6 +3,7 @@ package badger
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -24,7 +25,7 @@ func (b *bdb) verify() error {
 	if err != nil {
 		return err
 	}
-	defer lock.Close() // Badger locks it again for itself
+	defer func() { _ = lock.Close() }() // Badger locks it again for itself
 	tables, err := liveTables(b.dir, b.opts.engineOptions(b.dir))
 	if err != nil {
 		return err
@@ -35,7 +36,7 @@ func (b *bdb) verify() error {
 			if !b.opts.AcceptLoss {
 				return err
 			}
-			b.log.Error("opened although a table is damaged", "error", err)
+			b.log.Error("opened although a table is damaged", slog.Any("error", err))
 		}
 	}
 	return nil
@@ -56,7 +57,7 @@ func liveTables(dir string, opts engine.Options) ([]liveTable, error) {
 	if err != nil {
 		return nil, fmt.Errorf("badger: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	manifest, _, err := engine.ReplayManifestFile(file, opts.ExternalMagicVersion, opts)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, file.Name(), err)
@@ -81,7 +82,7 @@ func verifyTable(t liveTable) (err error) {
 		if recover() != nil {
 			err = errors.New("index not readable") // Badger's text shows keys
 		}
-		file.Close(-1)
+		_ = file.Close(-1)
 	}()
 	opened, err := table.OpenTable(file, t.opts)
 	if err != nil {

@@ -1,9 +1,12 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -160,10 +163,14 @@ func testPlans(t *testing.T, dsn string) {
 
 // A server that does not sync is told to, for these sessions.
 func testDurable(t *testing.T, dsn string) {
+	var setting string
 	admin := open(t, dsn, Options{Table: "durable"})
 	_, err := admin.engine.pool.Exec(context.Background(), "do $$ begin execute 'alter database ' || current_database() || ' set synchronous_commit = off'; end $$")
 	require.NoError(t, err)
-	var setting string
+	var out bytes.Buffer
+	open(t, dsn, Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	require.NoError(t, admin.engine.pool.QueryRow(context.Background(), "show fsync").Scan(&setting))
+	assert.Equal(t, setting == "off", strings.Contains(out.String(), "fsync off"))
 	require.NoError(t, open(t, dsn, Options{}).engine.pool.QueryRow(context.Background(), "show synchronous_commit").Scan(&setting))
 	assert.Equal(t, "on", setting)
 }

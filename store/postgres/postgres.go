@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
@@ -91,6 +90,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, err
 	}
+	p.warnUnsynced(ctx)
 	group := store.NewGroup(p, store.GroupOptions{Queue: opts.Queue, Batch: opts.Batch, Now: opts.Now})
 	return &Store{Group: group, engine: p}, nil
 }
@@ -109,8 +109,11 @@ func (o Options) prepareSession(ctx context.Context, conn *pgx.Conn) error {
 		fmt.Sprintf("set idle_in_transaction_session_timeout = %d", 4*o.Timeout.Milliseconds()),
 	} {
 		_, err := conn.Exec(ctx, set)
-		if refused := new(pgconn.PgError); err != nil && !errors.As(err, &refused) {
+		if err != nil && code(err) == "" {
 			return err
+		}
+		if err != nil {
+			o.Logger.Debug("session setting refused", slog.String("setting", set), slog.Any("error", safe(err)))
 		}
 	}
 	return nil
@@ -129,6 +132,15 @@ func (p *pg) makeTable(ctx context.Context) error {
 		return readError(fmt.Errorf("open table %s: %w", p.opts.Table, err))
 	}
 	return nil
+}
+
+// warnUnsynced tells when the server does not write to disk what it says it has
+// written. Nothing a client can set changes that.
+func (p *pg) warnUnsynced(ctx context.Context) {
+	var fsync string
+	if err := p.pool.QueryRow(ctx, "show fsync").Scan(&fsync); err == nil && fsync == "off" {
+		p.opts.Logger.Warn("the database runs with fsync off: a crash of its machine loses acknowledged updates")
+	}
 }
 
 // Limits implements store.Engine: as much as one round trip should carry.
