@@ -52,15 +52,18 @@ type world struct {
 	t       testing.TB
 	dir     string
 	site    string // http://127.0.0.1:port
+	origin  string // the upstream itself, without us
 	console string
 	config  []byte
 }
 
 // options change the Caddyfile of a world.
 type options struct {
-	app     string // further lines of the global option
-	handler string // the directive's block
-	dir     string // the store's directory, a new one when empty
+	app     string       // further lines of the global option
+	handler string       // the directive's block
+	dir     string       // the store's directory, a new one when empty
+	origin  http.Handler // the upstream, one small page when nil
+	site    string       // further lines of the site
 }
 
 const page = `<!doctype html><html><head><title>Shop</title></head><body><h1>Shop</h1></body></html>`
@@ -76,9 +79,12 @@ func upstream() http.Handler {
 // start runs Caddy in this process until the test ends.
 func start(t testing.TB, opts options) *world {
 	t.Helper()
-	origin := httptest.NewServer(upstream())
+	if opts.origin == nil {
+		opts.origin = upstream()
+	}
+	origin := httptest.NewServer(opts.origin)
 	t.Cleanup(origin.Close)
-	w := &world{t: t, dir: opts.dir, site: "http://" + freeAddress(t), console: "http://" + freeAddress(t)}
+	w := &world{t: t, dir: opts.dir, site: "http://" + freeAddress(t), origin: origin.URL, console: "http://" + freeAddress(t)}
 	if w.dir == "" {
 		w.dir = t.TempDir()
 	}
@@ -108,6 +114,7 @@ func start(t testing.TB, opts options) *world {
 	}
 }
 %s {
+	%s
 	people_tracking {
 		%s
 	}
@@ -116,7 +123,7 @@ func start(t testing.TB, opts options) *world {
 %s {
 	people_console
 }
-`, w.dir, trackingKey, readingKey, widgetID, secret64, opts.app, w.site, opts.handler, strings.TrimPrefix(origin.URL, "http://"), w.console)
+`, w.dir, trackingKey, readingKey, widgetID, secret64, opts.app, w.site, opts.site, opts.handler, strings.TrimPrefix(origin.URL, "http://"), w.console)
 	w.config = adapt(t, caddyfile)
 	w.load()
 	t.Cleanup(func() { require.NoError(t, caddy.Stop()) })
