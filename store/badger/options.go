@@ -63,6 +63,8 @@ type Options struct {
 	Now func() time.Time
 	// tick is the interval of the watchdog, replaced by tests.
 	tick time.Duration
+	// unsynced leaves syncing to the system, to show what that loses.
+	unsynced bool
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -106,7 +108,7 @@ func (o Options) engineOptions(dir string) engine.Options {
 	}
 	return engine.DefaultOptions(dir).
 		WithLogger(logger{o.Logger}).
-		WithSyncWrites(true).
+		WithSyncWrites(!o.unsynced).
 		// The one writer of store.Group is the only one: there is nobody to
 		// conflict with, and the directory lock keeps other processes out.
 		WithDetectConflicts(false).
