@@ -203,7 +203,7 @@ func TestB9_Messages(t *testing.T) {
 	}{
 		{"ok/the widget", "https://livechat.infobip.com", `{ destination: 'sendMessage' }`, true},
 		{"ok/a widget of its own domain, as text", "https://livechat-shop.infobip.com", `'{"event":"threadCreated"}'`, true},
-		{"ok/an operator's widget host", "https://chat.example.com", `{ type: 'message_sent' }`, true},
+		{"ok/an operator's widget host", "https://chat.example.com", `{ type: 'messageSent' }`, true},
 		{"ok/opening is no start", "https://livechat.infobip.com", `{ destination: 'viewChange', view: 'THREAD' }`, false},
 		{"ok/other data", "https://livechat.infobip.com", `[null, 1n]`, false},
 		{"fail/a foreign origin", "https://livechat.infobip.com.evil.example", `{ destination: 'sendMessage' }`, false},
@@ -247,7 +247,7 @@ func TestTheNameIsKept(t *testing.T) {
 			s.add("/", TagOptions{}, stub+"<script>"+script+"</script><script>window.sdk = new PeopleTrackingSDK(); window.done = sdk.init('k')</script>")
 			p := s.tab(t).open("/")
 			assert.JSONEq(t, succeeded, p.eval(`return done`))
-			assert.Equal(t, `"PeopleTrackingSDK"`, p.eval(`return PeopleTrackingSDK.name`))
+			assert.Equal(t, `[true,true]`, p.eval(`return [sdk instanceof PeopleTrackingSDK, sdk instanceof window.PeopleTrackingSDK]`))
 			s.waitFor("init", "page")
 			assert.Empty(t, p.Errors())
 			require.Len(t, p.All(), 1)

@@ -8,14 +8,10 @@ import { chat, explicitly, initialised, view } from './session';
 // The instances whose init was called. All of them share the page's state.
 const joined = new WeakSet<object>();
 
-const requireText = (name: string, value: unknown): string => {
-  if (typeof value !== 'string' || !value) throw name + ' must be a non-empty string';
-  return json(value);
-};
-
-const requireObject = (name: string, value: unknown): string => {
+// checked returns the value as JSON, which begins with '"' or '{' as wanted.
+const checked = (name: string, value: unknown, begin: string): string => {
   const text = json(value);
-  if (text?.[0] !== '{') throw name + ' must be an object';
+  if (text?.[0] !== begin) throw name + (begin === '{' ? ' must be an object' : ' must be a string');
   return text;
 };
 
@@ -39,7 +35,7 @@ const may = (instance: object) => joined.has(instance) && initialised();
 export class Sdk {
   init(apiKey: string): Promise<Result> {
     return attempt(1, 2020, () => {
-      requireText('apiKey', apiKey);
+      checked('apiKey', apiKey, '"');
       joined.add(this);
       return explicitly(apiKey);
     });
@@ -47,18 +43,18 @@ export class Sdk {
 
   track(eventId: string, properties?: object): Promise<Result> {
     return attempt(may(this), 2016, () => {
-      const rest = properties === undefined ? '' : ',"properties":' + requireObject('properties', properties);
-      return enqueue('track', `{"eventId":${requireText('eventId', eventId)}${rest}}`, 2016);
+      const rest = properties === undefined ? '' : ',"properties":' + checked('properties', properties, '{');
+      return enqueue('track', `{"eventId":${checked('eventId', eventId, '"')}${rest}}`, 2016);
     });
   }
 
   updatePerson(person: object): Promise<Result> {
-    return attempt(may(this), 2017, () => enqueue('updatePerson', requireObject('person', person), 2017));
+    return attempt(may(this), 2017, () => enqueue('updatePerson', checked('person', person, '{'), 2017));
   }
 
   appendToList(attributeName: string, value: object): Promise<Result> {
     return attempt(may(this), 2019, () =>
-      enqueue('appendToList', `{"attributeName":${requireText('attributeName', attributeName)},"value":${requireObject('value', value)}}`, 2019),
+      enqueue('appendToList', `{"attributeName":${checked('attributeName', attributeName, '"')},"value":${checked('value', value, '{')}}`, 2019),
     );
   }
 
@@ -69,8 +65,9 @@ export class Sdk {
   chat(state: string, token?: string): Promise<Result> {
     return attempt(may(this), 2020, () => {
       if (!/^(started|authenticated|ended)$/.test(state)) throw 'unknown state';
-      if (token !== undefined) requireText('token', token);
-      return state === 'authenticated' && !token ? fail(2018) : chat(state, token);
+      if (state === 'authenticated' && !token) return fail(2018);
+      if (token) checked('token', token, '"');
+      return chat(state, token);
     });
   }
 }

@@ -1,9 +1,8 @@
 // Which browser this is, before there is a cookie: docs/protocol.md, "boot".
 
-import { DAY } from './limits';
+import { BOOT, DAY } from './limits';
 
 const KEY = 'people.boot';
-const LENGTH = 32;
 
 // random returns so many hex digits.
 export const random = (length: number): string =>
@@ -26,9 +25,9 @@ export function boot(): string | undefined {
   try {
     memory = localStorage[KEY] || memory;
   } catch {}
-  if (memory?.length !== LENGTH) {
+  if (memory?.length !== BOOT) {
     if (Date.now() - memory < DAY) return;
-    remember(random(LENGTH));
+    remember(random(BOOT));
   }
   return memory;
 }

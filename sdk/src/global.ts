@@ -4,38 +4,38 @@
 import { Sdk } from './api';
 
 const NAME = 'PeopleTrackingSDK';
+const global: any = window;
 
 // The global name, which a class or let declaration of another script shadows.
 declare let PeopleTrackingSDK: unknown;
 
-Object.defineProperty(Sdk, 'name', { value: NAME }); // the minified one says nothing
+// taken tells that this script runs a second time on the page.
+export const taken = global[NAME]?.injected;
+(Sdk as any).injected = true;
 
-let warned = false;
+let claims = 0;
 
+// warn says so once, and nothing at the first claim.
 function warn(): void {
-  if (!warned) console.warn(NAME + ': another definition is ignored');
-  warned = true;
+  if (claims++ === 1) console.warn(NAME + ': another definition is ignored');
 }
-
-const get = () => Sdk;
 
 // claim defines the name, and restores it after somebody redefined it.
 export function claim(): void {
   try {
-    const found = Object.getOwnPropertyDescriptor(window, NAME);
-    if (found?.get !== get && found?.value !== Sdk) {
-      if (found) warn();
-      if (found?.configurable ?? true) {
-        Object.defineProperty(window, NAME, { get, set: (value) => value === Sdk || warn(), configurable: true });
-      } else (window as any)[NAME] = Sdk; // a top-level function left it writable
-    }
-    if (PeopleTrackingSDK !== Sdk) {
-      warn();
-      PeopleTrackingSDK = Sdk;
-    }
+    if (PeopleTrackingSDK === Sdk && global[NAME] === Sdk) return;
+  } catch {}
+  warn();
+  try {
+    Object.defineProperty(global, NAME, {
+      get: () => Sdk,
+      set: (value) => value === Sdk || warn(),
+      configurable: true,
+    });
+  } catch {
+    global[NAME] = Sdk; // a top-level function left it writable
+  }
+  try {
+    PeopleTrackingSDK = Sdk;
   } catch {}
 }
-
-// taken tells that this script runs a second time on the page.
-export const taken = (window as any)[NAME]?.injected;
-(Sdk as any).injected = true;

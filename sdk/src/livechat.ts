@@ -10,9 +10,9 @@ let widget: string | undefined;
 export const widgetId = () => widget;
 
 const start = () => observed('started');
+const starters = ['sendMessage', 'createThread'];
 
-const originals = new WeakMap<object, any>(); // by proxy
-const proxies = new WeakMap<object, any>(); // by original
+const proxies = new WeakMap<object, any>(); // by original, and by themselves
 
 function trap(fn: any, see: (args: any) => void): any {
   const proxy = new Proxy(fn, {
@@ -23,7 +23,7 @@ function trap(fn: any, see: (args: any) => void): any {
       return Reflect.apply(target, self, args);
     },
   });
-  originals.set(proxy, fn);
+  proxies.set(fn, proxy).set(proxy, proxy);
   return proxy;
 }
 
@@ -37,20 +37,16 @@ function command([name, argument]: any): void {
   if (!allows('calls')) return;
   if (name === 'auth' && typeof argument === 'string') observed('authenticated', argument);
   if (name === 'logout') observed('ended');
-  if (name === 'sendMessage' || name === 'createThread') start();
+  if (starters.includes(name)) start();
 }
 
 function wrap(value: any): any {
-  value = originals.get(value) || value;
-  if (typeof value !== 'function') return value;
-  if (!proxies.has(value)) {
-    proxies.set(value, trap(value, command));
-    // What the loader's stub queued before it was wrapped.
-    try {
-      value.q.forEach(command);
-    } catch {}
-  }
-  return proxies.get(value);
+  if (typeof value !== 'function' || proxies.has(value)) return proxies.get(value) || value;
+  // What the loader's stub queued before it was wrapped.
+  try {
+    value.q.forEach(command);
+  } catch {}
+  return trap(value, command);
 }
 
 function lookAtFunction(): void {
@@ -66,7 +62,7 @@ function lookAtFunction(): void {
       enumerable,
       configurable: true,
     });
-  } else if (found.writable) (window as any).liveChat = current; // a top-level function or var
+  } else (window as any).liveChat = current; // a top-level function or var
 }
 
 declare const LiveChatSDK: any;
@@ -76,12 +72,14 @@ function lookAtClass(): void {
   const methods = LiveChatSDK.prototype;
   liveChatSeen();
   if (!allows('calls')) return;
-  for (const name of ['sendMessage', 'createThread']) {
-    const method = Object.getOwnPropertyDescriptor(methods, name)!;
-    if (method?.configurable && typeof method.value === 'function' && !originals.has(method.value)) {
+  for (const name of starters) {
+    // An own, configurable function, or one of these throws.
+    try {
+      const method = Object.getOwnPropertyDescriptor(methods, name)!;
+      if (proxies.has(method.value)) continue;
       method.value = trap(method.value, start);
       Object.defineProperty(methods, name, method);
-    }
+    } catch {}
   }
 }
 
@@ -102,8 +100,8 @@ export function message({ isTrusted, origin, data }: MessageEvent): void {
   if (!isTrusted || !isWidgetOrigin(origin)) return;
   liveChatSeen();
   try {
-    const text = typeof data === 'string' ? data : JSON.stringify(data);
-    if (allows('messages') && /"(send_?message|message_?sent|create_?thread|thread_?created)"/i.test(text)) start();
+    const told = /(destination|event|type|name)\W+(sendMessage|messageSent|createThread|threadCreated)\b/i;
+    if (allows('messages') && told.test(JSON.stringify(data))) start();
   } catch {}
 }
 

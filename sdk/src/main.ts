@@ -21,10 +21,8 @@ function end(): void {
 
 // One task after the page's own handlers: an init of the page comes first.
 function parsed(): void {
-  setTimeout(() => {
-    automatically();
-    firstView();
-  });
+  setTimeout(automatically);
+  firstView();
 }
 
 if (!taken) {
@@ -36,9 +34,9 @@ if (!taken) {
   observer.observe(document, { childList: true, subtree: true });
   // The load event of a script reaches the document, but never the window.
   document.addEventListener('load', check, true);
-  addEventListener('load', () => setTimeout(() => observer.disconnect(), OBSERVED));
+  setTimeout(() => observer.disconnect(), OBSERVED);
   addEventListener('message', message, true);
-  addEventListener('blur', () => setTimeout(blurred));
+  addEventListener('blur', blurred);
 
   addEventListener('visibilitychange', () => {
     if (!document.hidden) return visible();
@@ -56,6 +54,6 @@ if (!taken) {
   });
   addEventListener('online', reconnect);
   follow();
-  if (document.readyState === 'loading') addEventListener('DOMContentLoaded', parsed);
-  else parsed();
+  if (document.body) parsed();
+  else addEventListener('DOMContentLoaded', parsed);
 }

@@ -12,7 +12,3 @@ export let liveChatSeen: (value?: unknown) => void;
 
 // ready resolves when both is true (B21).
 export const ready = Promise.all([active, new Promise((resolve) => (liveChatSeen = resolve))]);
-
-let open = false;
-ready.then(() => (open = true));
-export const isOpen = () => open;

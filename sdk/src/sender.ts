@@ -2,12 +2,10 @@
 
 import { endpoint } from './config';
 import { answered, boot } from './device';
-import {
-  CONFIRM, DAY, HOPELESS, LONGEST, MOST_CALLS, MOST_KEEPALIVE, MOST_SENT, MOST_UNANSWERED, MOST_WAITING, PATIENCE, SLOWEST,
-} from './limits';
+import { CONFIRM, DAY, HOPELESS, LONGEST, MOST_KEEPALIVE, MOST_SENT, MOST_UNANSWERED, MOST_WAITING, PATIENCE, SLOWEST } from './limits';
 import { json, moment } from './page';
-import { Call, drop, measure, queue, save, settle, sizeOf, tab } from './queue';
-import { isOpen, ready } from './ready';
+import { Call, queue, save, settle, sizeOf, tab } from './queue';
+import { ready } from './ready';
 import { Code, Result, fail } from './results';
 
 // key is the API key in force; without one there was no init.
@@ -23,8 +21,10 @@ let flying = 0; // calls at the front of the queue that are in a request now
 let limit = MOST_UNANSWERED;
 let failures = 0;
 let unreachable = false; // the last attempt had no answer at all
-let timer: any;
+let timer: any = true; // of the next attempt; true until calls may leave at all
 let scheduled = false;
+
+ready.then(() => (timer = 0));
 
 // enqueue adds a call and resolves to its result, or five seconds after it
 // could leave to a failure that says the call is kept. onAnswer gets the real
@@ -32,32 +32,24 @@ let scheduled = false;
 export function enqueue(
   method: string,
   params = '{}',
-  code_?: Code,
+  code?: Code,
   onAnswer?: (result: Result) => void,
-  [at_, page_] = moment(),
+  [at, page] = moment(),
 ): Promise<Result> {
   return new Promise((resolve) => {
-    const id_ = tab + '-' + ++sequence;
+    const id = tab + '-' + ++sequence;
     const stamp = pendingChat ? epoch + '+' + pendingChat : epoch;
-    const body_ = `"id":"${id_}","at":"${new Date(at_).toJSON()}",${stamp && `"epoch":"${stamp}",`}"method":"${method}","params":${params}`;
-    const size_ = measure(body_, page_);
-    if (size_ > MOST_SENT || queue.length >= MOST_CALLS || sizeOf(queue) > MOST_WAITING) return resolve(fail(code_, 'too large'));
-    if (method === 'chat') pendingChat = id_;
-    queue.push({
-      at_,
-      key_: key!,
-      id_,
-      body_,
-      page_,
-      size_,
-      code_,
-      done_(result) {
-        if (pendingChat === id_) pendingChat = '';
-        onAnswer?.(result);
-        resolve(result);
-      },
-    });
-    ready.then(() => setTimeout(() => resolve(fail(code_, 'not confirmed yet, kept and sent again')), CONFIRM));
+    const body = `"id":"${id}","at":"${new Date(at).toJSON()}",${stamp && `"epoch":"${stamp}",`}"method":"${method}","params":${params}`;
+    const size = new Blob([body, page]).size + 24;
+    if (size > MOST_SENT || sizeOf(queue) > MOST_WAITING) return resolve(fail(code, 'too large'));
+    if (method === 'chat') pendingChat = id;
+    const done = (result: Result) => {
+      if (pendingChat === id) pendingChat = '';
+      onAnswer?.(result);
+      resolve(result);
+    };
+    queue.push({ at, key: key!, id, body, page, size, code, done });
+    ready.then(() => setTimeout(() => resolve(fail(code, 'not confirmed yet, kept and sent again')), CONFIRM));
     schedule();
   });
 }
@@ -75,28 +67,24 @@ export function schedule(): void {
 }
 
 // pack makes a request of the calls from the given index of the queue on, as
-// many as share an API key and fit.
-function pack(from: number, most: number, room: number, calls: Call[] = []): string {
-  const { key_ } = queue[from];
-  for (const call of queue.slice(from)) {
-    if (calls.length >= most || call.key_ !== key_ || (room -= call.size_) < 0) break;
-    calls.push(call);
-  }
-  const pages = [...new Set(calls.map((call) => call.page_))];
-  const list = calls.map((call) => `{"page":${pages.indexOf(call.page_)},${call.body_}}`);
-  return `${json({ apiKey: key_, sentAt: new Date(), boot: boot() }).slice(0, -1)},"pages":[${pages}],"calls":[${list}]}`;
+// many as share an API key and fit. Whatever follows one that does not stays.
+function pack(from: number, most: number, room: number): [Call[], string] {
+  const { key } = queue[from];
+  const calls = queue.slice(from, from + most).filter((call) => (room -= call.key === key ? call.size : Infinity) >= 0);
+  const pages = [...new Set(calls.map((call) => call.page))];
+  const list = calls.map((call) => `{"page":${pages.indexOf(call.page)},${call.body}}`);
+  return [calls, `${json({ apiKey: key, sentAt: new Date(), boot: boot() }).slice(0, -1)},"pages":[${pages}],"calls":[${list}]}`];
 }
 
 async function send(): Promise<void> {
   if (flying || timer) return;
-  for (const call of [...queue]) if (Date.now() - call.at_ > DAY) drop(call, 'too old');
+  for (const call of [...queue]) if (Date.now() - call.at > DAY) settle(call, fail(call.code, 'too old'));
   if (!queue[0]) return;
-  const calls: Call[] = [];
+  const [calls, body] = pack(0, limit, MOST_SENT);
   let status = 0;
   let wait = 0;
   let answer: any;
   try {
-    const body = pack(0, limit, MOST_SENT, calls);
     flying = calls.length;
     const response = await fetch(endpoint, {
       method: 'POST',
@@ -114,39 +102,40 @@ async function send(): Promise<void> {
   flying = 0;
   unreachable = !status;
   const results = status === 200 && answer?.results;
-  if (results?.find || (status > 399 && status < 500 && status !== 429)) {
-    receive(calls, answer, results, status);
-    return;
-  }
-  const pause = Math.min(1e3 * 2 ** failures++, SLOWEST);
-  timer =
-    epoch || status || failures < HOPELESS
-      ? setTimeout(resume, Math.min(wait || 0, LONGEST) + (pause * (1 + Math.random())) / 2)
-      : 1; // until the network comes back, or the next page
-}
-
-function receive(calls: Call[], answer: any, results: any, status: number): void {
-  failures = 0;
-  if (results) {
-    epoch = answer.epoch || epoch;
-    answered();
-  }
-  if (status === 413 && calls[1]) limit = calls.length >> 1;
-  else {
-    limit = MOST_UNANSWERED;
-    for (const call of calls) {
-      const { id, ...result } = (results ? results.find((r: any) => r?.id === call.id_) : answer) || {};
-      settle(call, 'success' in result ? result : fail(call.code_, 'status ' + status));
+  if (results?.find || /^4(?!29)/.test(status as any)) {
+    failures = 0;
+    if (results) {
+      epoch = answer.epoch || epoch;
+      answered();
     }
+    if (status === 413 && calls[1]) limit = calls.length >> 1;
+    else {
+      limit = MOST_UNANSWERED;
+      for (const call of calls) {
+        const { id, ...result } = (results ? results.find((r: any) => r?.id === call.id) : answer) || {};
+        settle(call, 'success' in result ? result : fail(call.code, 'status ' + status));
+      }
+    }
+    save();
+    send();
+  } else {
+    const pause = Math.min(1e3 * 2 ** failures++, SLOWEST);
+    timer =
+      epoch || status || failures < HOPELESS
+        ? setTimeout(resume, Math.min(wait || 0, LONGEST) + (pause * (1 + Math.random())) / 2)
+        : 1; // until the network comes back, or the next page
   }
-  save();
-  send();
 }
 
 function resume(): void {
   clearTimeout(timer);
   timer = 0;
   send();
+}
+
+// refuse gives up waiting for Live Chat: init first, then what queued behind it.
+export function refuse(): void {
+  if (timer === true) [...queue].forEach((call, i) => settle(call, fail(i ? 2015 : 4001)));
 }
 
 // reconnect tries at once when the network is back, unless the server asked to wait.
@@ -157,18 +146,14 @@ export function reconnect(): void {
 // flush is for the end of a page: whatever is not in flight leaves now, as far
 // as the browser carries it; the storage has the rest.
 export function flush(): void {
-  if (!isOpen() || !queue[0]) return;
+  if (timer || !queue[0]) return;
   save();
   send(); // runs up to its request before it returns
-  const next = queue[flying];
-  if (!flying || !next) return;
+  if (!flying || !queue[flying]) return;
   // Before the first answer the beacon may be the request that makes the
-  // device, so it repeats the init call under its id.
-  const sent = queue.slice(0, flying);
-  const calls = sent.filter((call) => !epoch && call.key_ === next.key_ && call.body_.includes('"method":"init"'));
-  const known = calls.length;
+  // device, so it repeats what is in flight, init first, under the same ids.
+  const from = epoch ? flying : 0;
   try {
-    const body = pack(flying, MOST_UNANSWERED - flying + known, MOST_KEEPALIVE - sizeOf(sent.concat(calls)), calls);
-    if (calls[known]) navigator.sendBeacon(endpoint, body);
+    navigator.sendBeacon(endpoint, pack(from, MOST_UNANSWERED - from, MOST_KEEPALIVE - sizeOf(queue.slice(0, flying)))[1]);
   } catch {}
 }

@@ -5,13 +5,14 @@ import { automaticKey } from './config';
 import { LIVE_CHAT } from './limits';
 import { widgetId } from './livechat';
 import { Moment, json, moment } from './page';
-import { adopt, hold, queue, settle } from './queue';
-import { active, isOpen, ready } from './ready';
+import { adopt, hold, identify } from './queue';
+import { active, ready } from './ready';
 import { Result, fail } from './results';
-import { enqueue, key, schedule, useKey } from './sender';
+import { enqueue, key, refuse, schedule, useKey } from './sender';
 
 // An explicit init, under way or done. It goes when it fails.
-let explicit: { key_: string; result_: Promise<Result> } | undefined;
+let explicit: Promise<Result> | undefined;
+let explicitKey: string;
 export const initialised = () => explicit;
 
 // explicitly initialises for the page. The first call wins; a further one
@@ -19,25 +20,20 @@ export const initialised = () => explicit;
 export async function explicitly(apiKey: string): Promise<Result> {
   if (!explicit) {
     const before = key;
-    const result_ = begin(apiKey, ({ success }) => {
+    explicitKey = apiKey;
+    explicit = begin(apiKey, ({ success }) => {
       if (success) return;
       explicit = undefined;
       useKey(before);
     });
-    explicit = { key_: apiKey, result_ };
     active.then(() => setTimeout(refuse, LIVE_CHAT));
-    return result_;
+    return explicit;
   }
-  if (explicit.key_ !== apiKey) return fail(2020, 'already initialized with another API key');
-  const result = await explicit.result_;
+  if (explicitKey !== apiKey) return fail(2020, 'already initialized with another API key');
+  const result = await explicit;
   return result.success
-    ? { success: true, data: { warnings: [{ code: 'already_initialized', message: 'init() was called before' }] } }
+    ? { success: true, data: { warnings: [{ code: 'already_initialized', message: 'already initialized' }] } }
     : result;
-}
-
-// refuse gives up waiting for Live Chat: init first, then what queued behind it.
-function refuse(): void {
-  if (!isOpen()) [...queue].forEach((call, i) => settle(call, fail(i ? 2015 : 4001)));
 }
 
 // automatically initialises when the page did not do so itself. It waits
@@ -49,6 +45,7 @@ export async function automatically(): Promise<void> {
 
 function begin(apiKey: string, onAnswer?: (result: Result) => void): Promise<Result> {
   useKey(apiKey);
+  identify();
   const result = enqueue('init', '{}', 2020, onAnswer);
   ready.then(() => {
     hold();
@@ -69,16 +66,13 @@ export function further(made?: Moment): void {
 
 let viewed = false;
 
-// firstView counts the page once it is visible and its title is known, or now
-// when it is left before that.
+// firstView counts the page once it is visible and its head with the title is
+// parsed, or now when it is left before that.
 export function firstView(now?: boolean): void {
-  if (!key || viewed || (!now && (document.hidden || document.readyState === 'loading'))) return;
+  if (!key || viewed || (!now && (document.hidden || !document.body))) return;
   viewed = true;
-  const under = key;
   view(moment(), ({ success }) => {
-    viewed = success;
-    // Refused under the automatic key while an explicit init took over.
-    if (!success && key !== under) firstView();
+    viewed = success; // refused under one key, it counts under the next
   });
 }
 
