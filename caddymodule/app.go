@@ -154,20 +154,20 @@ func (a *App) Start() error {
 			a.log.Error("sessions are no longer ended", slog.Any("error", err))
 		}
 	})
-	a.announce(sites.all)
+	a.announce(sites)
 	return nil
 }
 
 // announce says in a line each what a person can open now. Of several hosts of
 // a handler the first is enough.
-func (a *App) announce(sites []site) {
+func (a *App) announce(sites sites) {
 	type mount struct {
 		handler caddyhttp.MiddlewareHandler
 		path    string
 	}
 	said := make(map[mount]bool)
-	for _, s := range sites {
-		at := mount{s.handler, s.path}
+	for _, s := range sites.all {
+		at := mount{s.handler, first(s.paths)}
 		if said[at] {
 			continue
 		}
@@ -178,6 +178,9 @@ func (a *App) announce(sites []site) {
 		case *Console:
 			a.log.Info("console at " + s.url)
 		}
+	}
+	for _, s := range sites.deaf() {
+		a.log.Warn("calls of these pages do not arrive: no route leads their base path to people_tracking", slog.String("pages", s.url))
 	}
 	if key, err := a.pageKey(""); err == nil && key.Value == autoKey {
 		a.log.Info(`no api_key is configured: pages are tracked under the key "auto", and people are kept in ` + a.lease.name)

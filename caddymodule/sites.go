@@ -20,7 +20,7 @@ type site struct {
 	listen   string                      // the server's first address
 	host     string                      // "" is every host
 	prefixes []string                    // path prefixes stripped on the way here, "" is none
-	path     string                      // literal beginning of the paths that lead here
+	paths    []string                    // beginnings of the paths that lead here, nil is every path
 	url      string                      // where a person can open it
 }
 
@@ -77,7 +77,7 @@ func findSites(ctx caddy.Context) sites {
 type way struct {
 	hosts    []string // nil is every host
 	prefixes []string
-	path     string // literal beginning of the path that is asked for, stripped parts included
+	paths    []string // beginnings of the path that was asked for, stripped parts included; nil is every path
 }
 
 type siteWalk struct {
@@ -97,14 +97,16 @@ func (w *siteWalk) routes(routes caddyhttp.RouteList, at way, depth int) {
 	}
 	for _, route := range routes {
 		here := at
-		hosts, path := matched(route)
+		hosts, paths := matched(route)
 		if hosts != nil {
 			here.hosts = hosts
 		}
-		if path != "" {
-			here.path = at.path + path
-			if strings.HasPrefix(path, at.path) {
-				here.path = path
+		if paths != nil {
+			here.paths = nil
+			for _, prefix := range at.prefixes {
+				for _, path := range paths {
+					here.paths = append(here.paths, prefix+path)
+				}
 			}
 		}
 		for _, handler := range route.Handlers {
@@ -148,29 +150,35 @@ func stripped(prefixes []string, prefix string, certain bool) []string {
 	return result
 }
 
-// matched is what the matchers of a route ask of host and path: the hosts of
-// all its sets, nil when one takes any; the literal beginning of its first path.
-func matched(route caddyhttp.Route) (hosts []string, path string) {
-	anyHost := len(route.MatcherSets) == 0
+// matched is what the matchers of a route ask of host and path: hosts, and
+// literal beginnings of paths, of all its sets; nil where a set takes any.
+func matched(route caddyhttp.Route) (hosts, paths []string) {
+	anyHost, anyPath := len(route.MatcherSets) == 0, len(route.MatcherSets) == 0
 	for _, set := range route.MatcherSets {
-		asks := false
+		asksHost, asksPath := false, false
 		for _, matcher := range set {
 			switch m := matcher.(type) {
 			case *caddyhttp.MatchHost:
-				asks = true
+				asksHost = true
 				hosts = append(hosts, *m...)
 			case *caddyhttp.MatchPath:
-				if path == "" && len(*m) > 0 {
-					path, _, _ = strings.Cut((*m)[0], "*")
+				asksPath = true
+				for _, pattern := range *m {
+					literal, _, _ := strings.Cut(pattern, "*")
+					paths = append(paths, literal)
+					anyPath = anyPath || literal == ""
 				}
 			}
 		}
-		anyHost = anyHost || !asks
+		anyHost, anyPath = anyHost || !asksHost, anyPath || !asksPath
 	}
 	if anyHost {
 		hosts = nil
 	}
-	return hosts, path
+	if anyPath {
+		paths = nil
+	}
+	return hosts, paths
 }
 
 func (w *siteWalk) add(handler caddyhttp.MiddlewareHandler, at way) {
@@ -185,9 +193,16 @@ func (w *siteWalk) add(handler caddyhttp.MiddlewareHandler, at way) {
 	for _, host := range hosts {
 		w.found = append(w.found, site{
 			handler: handler, listen: listen, host: strings.ToLower(host),
-			prefixes: at.prefixes, path: at.path, url: w.url(listen, host, at.path),
+			prefixes: at.prefixes, paths: at.paths, url: w.url(listen, host, first(at.paths)),
 		})
 	}
+}
+
+func first(paths []string) string {
+	if len(paths) == 0 {
+		return ""
+	}
+	return paths[0]
 }
 
 // url is an address to open. A listener on every interface is called localhost,
@@ -229,11 +244,11 @@ func (w *siteWalk) httpPort() int {
 
 // contradiction finds two tracking handlers with one host and base path and
 // different options: calls could not tell whose they are (B40).
-func (all sites) contradiction() error {
+func (s sites) contradiction() error {
 	type where struct{ listen, host, base string }
 	seen := make(map[where][]byte)
-	for _, s := range all.all {
-		h, tracks := s.handler.(*Handler)
+	for _, at := range s.all {
+		h, tracks := at.handler.(*Handler)
 		if !tracks {
 			continue
 		}
@@ -241,15 +256,37 @@ func (all sites) contradiction() error {
 		if err != nil {
 			return fmt.Errorf("comparing the options of handlers: %w", err)
 		}
-		for _, prefix := range s.prefixes {
-			at := where{s.listen, s.host, prefix + h.BasePath}
-			before, twice := seen[at]
+		for _, prefix := range at.prefixes {
+			place := where{at.listen, at.host, prefix + h.BasePath}
+			before, twice := seen[place]
 			if twice && !bytes.Equal(before, options) {
 				return fmt.Errorf("%s: two people_tracking handlers of %s have the base path %s and different options",
-					directive, s.url, at.base)
+					directive, at.url, place.base)
 			}
-			seen[at] = options
+			seen[place] = options
 		}
 	}
 	return nil
+}
+
+// deaf finds the tracking handlers whose calls no route leads to one of them:
+// a matcher lets their pages through, and not the base path.
+func (s sites) deaf() []site {
+	return slices.DeleteFunc(slices.Clone(s.all), func(at site) bool {
+		h, tracks := at.handler.(*Handler)
+		return !tracks || slices.ContainsFunc(at.prefixes, func(prefix string) bool {
+			return slices.ContainsFunc(s.all, func(other site) bool {
+				return other.listen == at.listen && (other.host == at.host || other.host == "") && other.hears(prefix+h.BasePath)
+			})
+		})
+	})
+}
+
+// hears says whether calls to base get here.
+func (at site) hears(base string) bool {
+	h, tracks := at.handler.(*Handler)
+	if !tracks || !slices.ContainsFunc(at.prefixes, func(prefix string) bool { return prefix+h.BasePath == base }) {
+		return false
+	}
+	return at.paths == nil || slices.ContainsFunc(at.paths, func(path string) bool { return strings.HasPrefix(base+"/", path) })
 }

@@ -3,11 +3,16 @@ package caddymodule
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestSiteURL(t *testing.T) {
@@ -49,17 +54,18 @@ func (r *recorder) Handle(_ context.Context, record slog.Record) error {
 }
 
 func TestAnnouncement(t *testing.T) {
-	shop, other, people := &Handler{}, &Handler{}, &Console{}
+	shop, other, people := &Handler{BasePath: "/p"}, &Handler{BasePath: "/p"}, &Console{}
+	everywhere := []string{""}
 	sites := []site{
-		{handler: shop, path: "", url: "http://a.example/"},
-		{handler: shop, path: "", url: "http://b.example/"},
-		{handler: shop, path: "/eu/", url: "http://a.example/eu/"},
-		{handler: other, url: "https://a.example/"},
-		{handler: people, path: "/people/", url: "http://localhost:8082/people/"},
+		{handler: shop, prefixes: everywhere, url: "http://a.example/"},
+		{handler: shop, prefixes: everywhere, url: "http://b.example/"},
+		{handler: shop, prefixes: everywhere, paths: []string{"/eu/"}, url: "http://a.example/eu/"},
+		{handler: other, prefixes: everywhere, url: "https://a.example/"},
+		{handler: people, paths: []string{"/people/"}, url: "http://localhost:8082/people/"},
 	}
 	log := new(recorder)
 	app := &App{log: slog.New(log), lease: newLease("/data/people", false, nil)}
-	app.announce(sites)
+	app.announce(newSites(sites))
 	assert.Equal(t, []string{
 		"tracking pages of http://a.example/",
 		"tracking pages of http://a.example/eu/",
@@ -67,4 +73,38 @@ func TestAnnouncement(t *testing.T) {
 		"console at http://localhost:8082/people/",
 		`no api_key is configured: pages are tracked under the key "auto", and people are kept in /data/people`,
 	}, log.said)
+}
+
+func TestPagesWhoseCallsArriveNowhere(t *testing.T) {
+	const warning = "calls of these pages do not arrive: no route leads their base path to people_tracking"
+	tests := map[string]struct {
+		site string
+		want bool
+	}{
+		"ok/no matcher":                {site: "people_tracking"},
+		"ok/a matcher with the path":   {site: "@pages path /shop/* /_people/*\npeople_tracking @pages"},
+		"ok/another matcher":           {site: "@pages header X-Shop *\npeople_tracking @pages"},
+		"ok/pattern":                   {site: "@pages path *.html\npeople_tracking @pages"},
+		"ok/two handlers":              {site: "people_tracking /shop/*\npeople_tracking /_people/*"},
+		"ok/base path in the matcher":  {site: "people_tracking /shop/* {\nbase_path /shop/people\n}"},
+		"ok/handle_path":               {site: "handle_path /shop/* {\npeople_tracking\n}"},
+		"ok/handle_path in handle":     {site: "handle /eu/* {\nhandle_path /eu/shop/* {\npeople_tracking\n}\n}"},
+		"ok/uri":                       {site: "uri /shop/* strip_prefix /shop\npeople_tracking"},
+		"fail/matcher":                 {site: "people_tracking /shop/*", want: true},
+		"fail/handle":                  {site: "handle /shop/* {\npeople_tracking\n}", want: true},
+		"fail/matcher in handle_path":  {site: "handle_path /shop/* {\npeople_tracking /cart/*\n}", want: true},
+		"fail/handler of another host": {site: "@a host a.localhost\npeople_tracking @a\nhandle /x/* {\npeople_tracking\n}", want: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newInstance(t)
+			log := filepath.Join(c.dir, "log")
+			require.NoError(t, c.load("log people {\noutput file "+log+"\ninclude people_tracking\n}", "{site} {\n"+test.site+"\nrespond ok\n}"))
+			require.NoError(t, caddy.Stop())
+			logged, err := os.ReadFile(log)
+			require.NoError(t, err)
+			assert.Contains(t, string(logged), "tracking pages of http://"+c.site+"/")
+			assert.Equal(t, test.want, strings.Contains(string(logged), warning))
+		})
+	}
 }
