@@ -19,12 +19,17 @@ func (w *work) batch() (*Response, error) {
 	if !known {
 		return w.refuse(NewCallError(CodeMissingAuthorization, "")), nil
 	}
+	for i := range w.req.Calls {
+		w.moment = min(w.moment, w.timeOf(&w.req.Calls[i]))
+	}
 	if err := w.resolveChat(); err != nil {
 		return nil, err
 	}
+	w.device.seen, w.device.dirty = max(w.device.seen, millis(w.now)), true
 	response := &Response{Results: make([]Result, len(w.req.Calls))}
 	for i := range w.req.Calls {
 		call := &w.req.Calls[i]
+		w.moment = w.timeOf(call)
 		warnings, refusal, err := w.carryOut(call)
 		if err != nil {
 			return nil, err
@@ -115,13 +120,17 @@ func (w *work) activity(call *Call, ev *event) (*CallError, error) {
 	if p == nil {
 		return NewCallError(CodePersonState, olderEpoch), nil
 	}
-	t := eventTime(w.req.ReceivedAt, w.req.SentAt, call.At)
 	ev.received, ev.claimed = millis(w.req.ReceivedAt), millis(call.At)
 	ev.address = w.pageOf(call).URL
-	if err := w.record(p, millis(t), ev); err != nil {
+	if err := w.record(p, w.moment, ev); err != nil {
 		return nil, err
 	}
 	return nil, w.markRecorded(call)
+}
+
+// timeOf is when a call happened (B13).
+func (w *work) timeOf(call *Call) int64 {
+	return millis(eventTime(w.req.ReceivedAt, w.req.SentAt, call.At))
 }
 
 func (w *work) pageOf(call *Call) Page {
@@ -233,7 +242,7 @@ func (w *work) endCall(call *Call) error {
 	if err != nil || bound == nil {
 		return err
 	}
-	if err := w.end(bound); err != nil {
+	if err := w.end(bound, millis(w.now)); err != nil {
 		return err
 	}
 	return w.depart(call.ID)

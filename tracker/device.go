@@ -12,9 +12,11 @@ type device struct {
 	boots     []digest
 	successor id // the device to use instead, once this one's visitor was overdue
 
-	chat     id     // the Live Chat session it is bound to
-	chatHash digest // our chat cookie as issued to it
-	chatSeen int64  // sentAt of the latest call that presented it, 0 before
+	chat       id     // the Live Chat session it is bound to
+	chatHash   digest // our chat cookie as issued to it
+	chatSeen   int64  // sentAt of the latest call that presented it, 0 before
+	chatIssued int64  // when it was issued
+	seen       int64  // when the latest request of this device came
 
 	sites   []siteSeen
 	epochs  []epoch // the last is the present one
@@ -54,6 +56,11 @@ const (
 	maxWindows = 4 // further tabs keep their window under a key of its own
 	maxSites   = 4
 )
+
+// unbind takes the device out of its Live Chat session.
+func (d *device) unbind() {
+	d.chat, d.chatHash, d.chatSeen, d.chatIssued, d.sites, d.dirty = id{}, digest{}, 0, 0, nil, true
+}
 
 func (d *device) current() *epoch {
 	if len(d.epochs) == 0 {
@@ -96,6 +103,8 @@ func (d *device) encode() []byte {
 	for _, w := range d.windows {
 		e.nested(10, func(n *encoder) { w.encode(n) })
 	}
+	e.int(11, d.chatIssued)
+	e.int(12, d.seen)
 	return e.b
 }
 
@@ -133,6 +142,10 @@ func decodeDevice(a Account, i id, value []byte) (*device, error) {
 		case 10:
 			w, err := decodeWindow(f.data)
 			d.windows, inner = append(d.windows, w), firstError(inner, err)
+		case 11:
+			d.chatIssued = f.int()
+		case 12:
+			d.seen = f.int()
 		}
 	})
 	return d, firstError(err, inner)

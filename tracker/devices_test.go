@@ -389,3 +389,63 @@ func TestB19RacingCallsMakeOnePersonAndLoseNothing(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, merges, 1)
 }
+
+func TestB7BrowserClosedRightAfterAuthentication(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	b.authenticate(w.token("email", "anna@example.com"))
+	person := b.person().ID
+	overtaken := *b
+	overtaken.chat = "" // a request that left before the cookie came
+	overtaken.send(overtaken.request(overtaken.call(MethodPage, m{})))
+	assert.Equal(t, person, b.profile().id.String())
+
+	before := len(w.timeline(person))
+	w.pass(2 * underWay)
+	b.chat, b.epoch = "", "" // a cookie that ends with the browser
+	b.open()
+	assert.Equal(t, kindVisitor, b.profile().kind)
+	assert.Len(t, w.timeline(person), before, "the new page is nothing of hers")
+}
+
+// A page that opens after the session ended has made its calls, by a moment,
+// before the server hears of it.
+func TestB8FirstCallsOfAPageAreOfTheNewEpoch(t *testing.T) {
+	for name, end := range map[string]func(*world, *browser){
+		"expired": func(w *world, _ *browser) { w.now = w.now.Add(25 * time.Hour) },
+		"invalidated": func(w *world, _ *browser) {
+			w.pass(time.Minute)
+			require.NoError(t, w.service.InvalidateSession(context.Background(), DefaultAccount, widgetID, "s1"))
+			w.pass(time.Minute)
+		},
+		"cookie gone": func(w *world, b *browser) { b.track("with it"); w.pass(time.Minute); b.chat = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser("anna")
+			b.open()
+			b.authenticate(w.token("email", "anna@example.com", withSID("s1")))
+			person := b.person().ID
+			end(w, b)
+			before := len(ofDefinition(w.timeline(person), "pageView"))
+			queued := b.at(time.Second, "from the other tab")
+			b.epoch = ""
+			b.open()
+			assert.Equal(t, kindVisitor, b.profile().kind)
+			assert.Len(t, ofDefinition(w.timeline(person), "pageView"), before)
+			b.send(b.request(queued))
+			b.startChat()
+			assert.Equal(t, 1, len(ofDefinition(w.timeline(b.person().ID), "pageView")))
+		})
+	}
+}
+
+func ofDefinition(events []Event, definition string) (out []Event) {
+	for _, e := range events {
+		if e.DefinitionID == definition {
+			out = append(out, e)
+		}
+	}
+	return out
+}

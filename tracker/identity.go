@@ -50,7 +50,7 @@ func (w *work) issueChatCookie(c *chat) error {
 		}
 	}
 	value := w.ids.token()
-	d.chatHash, d.chatSeen, d.dirty = digestOf(value), 0, true
+	d.chatHash, d.chatSeen, d.chatIssued, d.dirty = digestOf(value), 0, millis(w.now), true
 	if len(c.cookies) >= maxChatCookies {
 		c.cookies = slices.Delete(c.cookies, 0, 1)
 	}
@@ -184,7 +184,7 @@ func (w *work) succeed(c *chat) error {
 			return err
 		}
 	}
-	d.chat, d.chatHash, d.chatSeen, d.sites = id{}, digest{}, 0, nil
+	d.unbind()
 	return w.issueToken()
 }
 
@@ -321,7 +321,7 @@ func (w *work) merge(visitor, person *profile, reason string) error {
 		}
 	}
 	entry := &event{definition: schema.EventPersonMerged, session: person.open.id, received: m.at, merge: m}
-	return w.tx.Put(eventKey(a, person.id, m.at, seqActivity, w.eventID()), entry.encode())
+	return w.tx.Put(eventKey(a, person.id, w.moment, seqActivity, w.eventID()), entry.encode())
 }
 
 // lastPossible is a bound of the times a timeline merged now can ever hold:

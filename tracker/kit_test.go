@@ -130,10 +130,14 @@ func (b *browser) call(method string, params any) Call {
 	return Call{ID: b.tab + "-" + strconv.Itoa(b.n), At: b.now.Add(b.skew), Epoch: b.epoch, Method: method, Params: raw}
 }
 
+// A call waits for the end of its turn, and then travels.
+const queued, flight = 20 * time.Millisecond, 60 * time.Millisecond
+
 // request is what goes out: the cookies of this moment.
 func (b *browser) request(calls ...Call) *Request {
 	req := &Request{
-		Account: DefaultAccount, ID: fmt.Sprintf("request-%s-%d", b.tab, b.n), ReceivedAt: b.now, SentAt: b.now.Add(b.skew),
+		Account: DefaultAccount, ID: fmt.Sprintf("request-%s-%d", b.tab, b.n),
+		ReceivedAt: b.now.Add(flight), SentAt: b.now.Add(queued + b.skew),
 		Agent: b.agent, Pages: []Page{b.page}, Calls: calls, SiteCookieNames: b.siteNames,
 	}
 	if b.device != "" {
@@ -153,11 +157,10 @@ func (b *browser) request(calls ...Call) *Request {
 	return req
 }
 
-// send has a request carried out, a moment after it was made, and takes the
-// answer in.
+// send has a request carried out, and takes the answer in when it arrives.
 func (b *browser) send(req *Request) *Response {
 	b.t.Helper()
-	b.now = b.now.Add(time.Millisecond) // no two requests of a browser arrive at one instant
+	b.now = b.now.Add(flight)
 	response, err := b.service.Batch(context.Background(), req)
 	require.NoError(b.t, err)
 	require.Len(b.t, response.Results, len(req.Calls))

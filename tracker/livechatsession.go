@@ -11,6 +11,10 @@ import (
 // resolveChat brings the device's Live Chat session up to date with what this
 // request carries, before any call is carried out (B3, B4, B7).
 func (w *work) resolveChat() error {
+	// What this request shows happened since the device's last one: its own
+	// calls were made after the change, and not under the profile of before.
+	w.boundary = w.device.seen
+	defer func() { w.boundary = millis(w.now) }()
 	bound, err := w.boundChat()
 	if err != nil {
 		return err
@@ -39,7 +43,7 @@ func (w *work) resolveChat() error {
 }
 
 // boundChat is the live session the device is bound to. One that ended
-// meanwhile is left, and a new visitor begins (B7).
+// meanwhile is left, and a new visitor begins from that moment on (B7).
 func (w *work) boundChat() (*chat, error) {
 	if w.device.chat.zero() {
 		return nil, nil
@@ -48,17 +52,18 @@ func (w *work) boundChat() (*chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c != nil && c.ended == 0 {
+	if c != nil {
 		over, err := w.chatOver(c)
 		if err != nil {
 			return nil, err
 		}
-		if !over {
+		if over == 0 {
 			return c, w.touch(c)
 		}
-		if err := w.end(c); err != nil {
+		if err := w.end(c, over); err != nil {
 			return nil, err
 		}
+		w.boundary = over
 	}
 	return nil, w.depart("")
 }
@@ -74,16 +79,23 @@ func (s *Service) chatTTL(c *chat) time.Duration {
 // chatEnd is when a session ends unless calls go on.
 func (s *Service) chatEnd(c *chat) int64 { return c.until + s.chatTTL(c).Milliseconds() }
 
-// chatOver says whether a live session has expired or was invalidated.
-func (w *work) chatOver(c *chat) (bool, error) {
-	if w.chatEnd(c) <= millis(w.now) {
-		return true, nil
+// chatOver is when a session ended, by report, expiry or invalidation; 0 while
+// it lives.
+func (w *work) chatOver(c *chat) (at int64, err error) {
+	if c.ended != 0 {
+		return c.ended, nil
+	}
+	if end := w.chatEnd(c); end <= millis(w.now) {
+		return end, nil
 	}
 	if c.sid == "" {
-		return false, nil
+		return 0, nil
 	}
-	at, err := w.invalidated(c.widget, c.sid)
-	return at != 0 && c.issued <= at, err
+	at, err = w.invalidated(c.widget, c.sid)
+	if c.issued > at {
+		at = 0
+	}
+	return at, err
 }
 
 // invalidated is when sessions of this sid were invalidated, 0 when never.
@@ -107,7 +119,8 @@ func (w *work) touch(c *chat) error {
 
 // leftBehind says whether this device's browser has lost the cookie of its
 // session: one that it presented before is missing from a call sent later.
-// Calls that were under way when the cookie was set do not count.
+// Calls that were under way when the cookie was set do not count; none is for
+// longer than underWay, and then a browser that never presented it was closed.
 func (w *work) leftBehind(c *chat) (bool, error) {
 	d, sent := w.device, millis(w.req.SentAt)
 	ours := distinct(w.req.ChatTokens)
@@ -117,6 +130,8 @@ func (w *work) leftBehind(c *chat) (bool, error) {
 			d.chatSeen, d.dirty = sent, true
 		}
 	case d.chatSeen != 0 && sent > d.chatSeen:
+		return true, nil
+	case d.chatSeen == 0 && d.chatIssued != 0 && w.now.Sub(fromMillis(d.chatIssued)) > underWay:
 		return true, nil
 	}
 	for i := range d.sites {
@@ -130,6 +145,10 @@ func (w *work) leftBehind(c *chat) (bool, error) {
 	}
 	return false, nil
 }
+
+// underWay is how long a request may be on its way: several times as long as
+// the SDK waits for an answer.
+const underWay = time.Minute
 
 // leave detaches this device alone from a session that goes on (B7): its own
 // cookie value must not lead back.
@@ -155,10 +174,13 @@ func (w *work) bury(c *chat, hash digest) error {
 	return w.tx.Put(queueKey(deadline, dueGrave, append(idRef(c.account, c.id), hash[:]...)), present)
 }
 
-// end ends a session for every device bound to it. Each of them finds out
-// with its next call.
-func (w *work) end(c *chat) error {
-	c.ended, c.dirty = millis(w.now), true
+// end ends a session at a time for every device bound to it. Each of them
+// finds out with its next call.
+func (w *work) end(c *chat, at int64) error {
+	if c.ended != 0 {
+		return nil
+	}
+	c.ended, c.dirty = at, true
 	if c.queued != 0 {
 		if err := w.tx.Delete(queueKey(c.queued, dueChat, idRef(c.account, c.id))); err != nil {
 			return err
@@ -178,7 +200,7 @@ func (w *work) end(c *chat) error {
 // though the browser is the same (B7).
 func (w *work) depart(cause string) error {
 	d := w.device
-	d.chat, d.chatHash, d.chatSeen, d.sites, d.dirty = id{}, digest{}, 0, nil, true
+	d.unbind()
 	w.chatSet = CookieChange{Delete: true}
 	if err := w.issueToken(); err != nil {
 		return err
@@ -198,7 +220,7 @@ func (w *work) rejoin() error {
 	if err != nil || c == nil {
 		return err
 	}
-	w.device.chatHash, w.device.chatSeen = hash, millis(w.req.SentAt)
+	w.device.chatHash, w.device.chatSeen, w.device.chatIssued = hash, millis(w.req.SentAt), millis(w.now)
 	return w.join(c)
 }
 
@@ -209,14 +231,14 @@ func (w *work) chatOf(hash digest) (*chat, error) {
 		return nil, err
 	}
 	c, err := w.loadChat(record.chat)
-	if err != nil || c == nil || c.ended != 0 {
+	if err != nil || c == nil {
 		return nil, err
 	}
 	over, err := w.chatOver(c)
-	if err != nil || !over {
+	if err != nil || over == 0 {
 		return c, err
 	}
-	return nil, w.end(c)
+	return nil, w.end(c, over)
 }
 
 func (w *work) cookie(hash digest) (cookieRecord, error) {
@@ -323,10 +345,21 @@ func (w *work) admit(c *chat) bool {
 	return true
 }
 
-// adopt makes a site's cookie value one of a session's own.
+// adopt makes a site's cookie value one of a session's own. It takes the place
+// of the one this device had under that name: a site that keeps its token in
+// the cookie sets another with every page.
 func (w *work) adopt(c *chat, name string, hash digest) error {
 	if !w.admit(c) {
 		return nil
+	}
+	if i := slices.IndexFunc(w.device.sites, func(s siteSeen) bool { return s.name == name }); i >= 0 {
+		before := w.device.sites[i].value
+		c.cookies = slices.DeleteFunc(c.cookies, func(k chatCookie) bool { return k.hash == before && before != hash })
+		if before != hash {
+			if err := w.tx.Delete(hashKey(tableCookie, c.account, before)); err != nil {
+				return err
+			}
+		}
 	}
 	if len(c.cookies) < maxChatCookies {
 		c.cookies, c.dirty = append(c.cookies, chatCookie{hash: hash, site: true}), true

@@ -189,16 +189,18 @@ func (w *work) newVisitor(cause string) error {
 	return w.turn(p, cause)
 }
 
-// turn begins a new epoch of the device: from now on p is who it is.
+// turn begins a new epoch of the device: from the boundary on, which is now
+// unless the request shows a change of before, p is who it is.
 func (w *work) turn(p *profile, cause string) error {
-	d := w.device
+	d, from := w.device, w.boundary
 	if last := d.current(); last != nil {
 		if last.profile == p.id {
 			return nil
 		}
-		last.to = millis(w.now)
+		from = max(from, last.from)
+		last.to = from
 	}
-	d.epochs = append(d.epochs, epoch{name: w.ids.epoch(), profile: p.id, from: millis(w.now), cause: cause})
+	d.epochs = append(d.epochs, epoch{name: w.ids.epoch(), profile: p.id, from: from, cause: cause})
 	if len(d.epochs) > maxEpochs {
 		d.epochs = slices.Delete(d.epochs, 0, len(d.epochs)-maxEpochs)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 const siteCookieValue = "s3ss10n-0123456789abcdef-site"
@@ -155,4 +156,24 @@ func TestSharedSessionFollowsAnAuthentication(t *testing.T) {
 	phone.open()
 	assert.Equal(t, desk.person().ID, phone.person().ID)
 	assert.Equal(t, kindAuthenticated, phone.profile().kind)
+}
+
+func TestB4SiteThatSetsAnotherTokenWithEveryPage(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna").with(w.token("email", "anna@example.com"))
+	b.open()
+	cookies := func() int {
+		entries, err := w.scanAll(tableCookie)
+		require.NoError(t, err)
+		return len(entries)
+	}
+	before, id := cookies(), b.person().ID
+	for range 5 {
+		w.pass(time.Minute)
+		b.with(w.token("email", "anna@example.com"))
+		b.epoch = ""
+		b.open()
+	}
+	assert.Equal(t, id, b.person().ID)
+	assert.Equal(t, before, cookies(), "only the value of now is kept")
 }

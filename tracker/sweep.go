@@ -231,12 +231,13 @@ func (w *work) chatDue(key, ref []byte) error {
 	if err != nil || c == nil || c.ended != 0 {
 		return err
 	}
-	if end := w.chatEnd(c); end > millis(w.now) {
+	end := w.chatEnd(c)
+	if end > millis(w.now) {
 		c.queued, c.dirty = end, true
 		return w.tx.Put(queueKey(end, dueChat, ref), present)
 	}
 	c.queued = 0
-	return w.end(c)
+	return w.end(c, end)
 }
 
 // graveDue forgets an ended cookie value, or an ended session itself, after

@@ -19,6 +19,8 @@ type work struct {
 	now     time.Time
 
 	device   *device
+	boundary int64  // when the epoch that begins next does
+	moment   int64  // the event time of what is being carried out
 	rotated  string // the device token to set, "" when the cookie stays
 	chatSet  CookieChange
 	profiles map[id]*profile
@@ -34,7 +36,7 @@ func newWork(s *Service, tx store.Tx, req *Request, account AccountConfig, ids *
 	return &work{
 		Service: s, tx: tx, req: req, account: account, ids: ids, now: req.ReceivedAt,
 		profiles: make(map[id]*profile, 2), chats: make(map[id]*chat, 1),
-		sessions: make(map[id]*session, 1), fresh: make(map[id]bool, 1),
+		sessions: make(map[id]*session, 1), fresh: make(map[id]bool, 1), boundary: millis(req.ReceivedAt), moment: millis(req.ReceivedAt),
 	}
 }
 
