@@ -71,9 +71,12 @@ func (w *writer) addVary(h http.Header) {
 
 // dropTrailers removes digests that the handler set as trailers after the body.
 func (w *writer) dropTrailers(h http.Header) {
+	for _, name := range digests {
+		delete(h, name)
+	}
 	for name := range h {
-		plain := strings.TrimPrefix(name, http.TrailerPrefix)
-		if slices.Contains(digests[:], http.CanonicalHeaderKey(plain)) {
+		plain, ok := strings.CutPrefix(name, http.TrailerPrefix)
+		if ok && slices.Contains(digests[:], http.CanonicalHeaderKey(plain)) {
 			delete(h, name)
 		}
 	}
