@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -128,7 +127,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		RedactQuery:    h.RedactQuery,
 		Site:           h.site,
 		ClientIP:       clientIP,
-		CookieMaxAge:   time.Duration(h.app.VisitorTTL),
 		Limits:         h.app.RateLimit.collector(),
 		Now:            h.app.now,
 		Logger:         h.log,

@@ -24,7 +24,7 @@ func (w *work) record(p *profile, t int64, ev *event) error {
 	}
 	p.activity = max(p.activity, t)
 	owner.activity = max(owner.activity, t)
-	p.dirty, owner.dirty = true, true
+	p.dirty, owner.dirty, w.active = true, true, true
 	return w.tx.Put(eventKey(p.account, p.id, t, seqActivity, w.eventID()), ev.encode())
 }
 

@@ -2,7 +2,6 @@ package tracker
 
 import (
 	"errors"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -36,7 +35,7 @@ func (w *work) batch() (*Response, error) {
 		}
 		response.Results[i] = Result{ID: call.ID, Warnings: warnings, Err: refusal}
 	}
-	if err := w.renewCookie(); err != nil {
+	if err := w.renewCookies(); err != nil {
 		return nil, err
 	}
 	if err := w.flush(); err != nil {
@@ -59,20 +58,25 @@ func (w *work) refuse(refusal *CallError) *Response {
 	return response
 }
 
-// renewCookie sets the device cookie again once a day, so that it lives as
-// long as the visitor: counted from the last activity.
-func (w *work) renewCookie() error {
-	const every = 24 * time.Hour
-	d := w.device
-	if w.rotated != "" || w.now.Sub(fromMillis(d.renewed)) < every {
-		return nil
-	}
+// renewCookies sets the cookies again that the browser came with when it was
+// active, so that they live as long as the visitor and the lead's session do,
+// counted from the last activity (B15, B7). The chat cookie of an
+// authenticated user ends with the browser and needs no renewal.
+func (w *work) renewCookies() error {
 	tokens := distinct(w.req.DeviceTokens)
-	if len(tokens) != 1 {
+	if !w.active || w.rotated != "" || len(tokens) != 1 {
 		return nil
 	}
 	w.rotated = tokens[0]
-	d.renewed, d.dirty = millis(w.now), true
+	bound, err := w.liveBound()
+	if err != nil || bound == nil || bound.auth || w.chatSet != (CookieChange{}) {
+		return err
+	}
+	for _, value := range distinct(w.req.ChatTokens) {
+		if digestOf(value) == w.device.chatHash {
+			w.chatSet = CookieChange{Set: true, Value: value, MaxAge: w.chat}
+		}
+	}
 	return nil
 }
 

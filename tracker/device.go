@@ -7,7 +7,6 @@ import "strings"
 type device struct {
 	id        id
 	account   Account
-	renewed   int64    // when its cookie was last set
 	tokens    []digest // cookies issued, newest last
 	boots     []digest
 	successor id // the device to use instead, once this one's visitor was overdue
@@ -71,7 +70,6 @@ func (d *device) current() *epoch {
 
 func (d *device) encode() []byte {
 	e := newEncoder(256)
-	e.int(1, d.renewed)
 	for _, t := range d.tokens {
 		e.bytes(2, t[:])
 	}
@@ -119,8 +117,6 @@ func decodeDevice(a Account, i id, value []byte) (*device, error) {
 	var inner error
 	err := decodeValue(value, func(f field) {
 		switch f.number {
-		case 1:
-			d.renewed = f.int()
 		case 2:
 			d.tokens = append(d.tokens, f.digest())
 		case 3:

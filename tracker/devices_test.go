@@ -68,7 +68,7 @@ func TestForgedCookieLeadsNowhere(t *testing.T) {
 	mallory := w.browser("mallory")
 	mallory.device = "00000000000000000000000000000000"
 	mallory.chat = "11111111111111111111111111111111"
-	mallory.answered = true // its SDK sends no boot
+	mallory.answered = w.now // its SDK sends no boot
 	mallory.open()
 	assert.NotEqual(t, "00000000000000000000000000000000", mallory.device, "only tokens this server issued are honoured")
 	assert.Equal(t, kindVisitor, mallory.profile().kind)
@@ -90,15 +90,29 @@ func TestTwoDeviceCookiesAtOnceAreNone(t *testing.T) {
 	assert.NotEqual(t, bert.profile().id, other.profile().id)
 }
 
-func TestDeviceCookieIsRenewedDaily(t *testing.T) {
+func TestB15ActivityRenewsTheCookies(t *testing.T) {
 	w := newWorld(t)
-	b := w.browser("anna")
-	b.open()
-	first := b.device
-	assert.False(t, b.send(b.request(b.call(MethodPage, m{}))).Device.Set)
-	w.pass(25 * time.Hour)
+	b := w.lead("anna")
+	device, chat := b.device, b.chat
+	renewed := []CookieChange{{Set: true, Value: device, MaxAge: DefaultVisitorTTL}, {Set: true, Value: chat, MaxAge: DefaultChatSessionTTL}}
+	for name, c := range map[string]struct {
+		method string
+		params any
+		want   []CookieChange
+	}{
+		"an activity renews both":    {MethodPage, m{}, renewed},
+		"an update is no activity":   {MethodUpdatePerson, m{"firstName": "Anna"}, []CookieChange{{}, {}}},
+		"nor is a refused event":     {MethodTrack, m{"eventId": "undefined"}, []CookieChange{{}, {}}},
+		"nor is the start of a page": {MethodInit, m{}, []CookieChange{{}, {}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response := b.send(b.request(b.call(c.method, c.params)))
+			assert.Equal(t, c.want, []CookieChange{response.Device, response.Chat})
+		})
+	}
+	b.authenticate(w.token("email", "anna@example.com"))
 	response := b.send(b.request(b.call(MethodPage, m{})))
-	assert.Equal(t, CookieChange{Set: true, Value: first, MaxAge: DefaultVisitorTTL}, response.Device)
+	assert.Equal(t, CookieChange{}, response.Chat, "an authenticated user's ends with the browser")
 }
 
 func TestB26SameIDIsAnsweredAsTheFirstTime(t *testing.T) {
@@ -336,7 +350,6 @@ func TestB7EndedCookieStaysEnded(t *testing.T) {
 	for _, wait := range []time.Duration{0, time.Hour, 300 * 24 * time.Hour} {
 		w.pass(wait)
 		b.chat, b.epoch = ended, ""
-		b.answered = false
 		b.open()
 		assert.NotEqual(t, lead, b.profile().id.String())
 		assert.Equal(t, kindVisitor, b.profile().kind)
@@ -347,7 +360,7 @@ func TestChatCookieAloneFindsTheSession(t *testing.T) {
 	w := newWorld(t)
 	b := w.lead("anna")
 	lead := b.person().ID
-	b.device, b.answered, b.epoch = "", false, "" // its device cookie was deleted
+	b.device, b.answered, b.epoch = "", time.Time{}, "" // its device cookie was deleted
 	b.boot = "abababababababababababababababab"
 	b.open()
 	assert.Equal(t, lead, b.person().ID)

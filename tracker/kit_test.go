@@ -99,17 +99,18 @@ func fromWidget(widget string) func(jwt.MapClaims) {
 // browser keeps what a browser keeps and sends what the SDK sends.
 type browser struct {
 	*world
-	device, chat string // our cookies
-	boot         string
-	epoch        string
-	tab          string
-	n            int
-	agent        Agent
-	page         Page
-	site         map[string]string // the site's own session cookies
-	siteNames    []string
-	skew         time.Duration // how far its clock is ahead
-	answered     bool
+	device, chat           string    // our cookies
+	deviceUntil, chatUntil time.Time // when they run out, zero for never
+	boot                   string
+	epoch                  string
+	tab                    string
+	n                      int
+	agent                  Agent
+	page                   Page
+	site                   map[string]string // the site's own session cookies
+	siteNames              []string
+	skew                   time.Duration // how far its clock is ahead
+	answered               time.Time     // when the boot was answered, zero before
 }
 
 func (w *world) browser(name string) *browser {
@@ -140,13 +141,17 @@ func (b *browser) request(calls ...Call) *Request {
 		ReceivedAt: b.now.Add(flight), SentAt: b.now.Add(queued + b.skew),
 		Agent: b.agent, Pages: []Page{b.page}, Calls: calls, SiteCookieNames: b.siteNames,
 	}
+	b.device, b.chat = b.fresh(b.device, b.deviceUntil), b.fresh(b.chat, b.chatUntil)
 	if b.device != "" {
 		req.DeviceTokens = []string{b.device}
 	}
 	if b.chat != "" {
 		req.ChatTokens = []string{b.chat}
 	}
-	if !b.answered {
+	if !b.answered.IsZero() && b.now.Sub(b.answered) >= bootLife {
+		b.boot, b.answered = fmt.Sprintf("%032x", b.now.UnixNano()), time.Time{}
+	}
+	if b.answered.IsZero() {
 		req.Boot = b.boot
 	}
 	for _, name := range b.siteNames {
@@ -172,19 +177,33 @@ func (b *browser) send(req *Request) *Response {
 }
 
 func (b *browser) take(response *Response) {
-	b.device = applyCookie(b.device, response.Device)
-	b.chat = applyCookie(b.chat, response.Chat)
+	b.device = b.apply(b.device, &b.deviceUntil, response.Device)
+	b.chat = b.apply(b.chat, &b.chatUntil, response.Chat)
 	if response.Epoch != "" {
 		b.epoch = response.Epoch
-		b.answered = true
+		if b.answered.IsZero() {
+			b.answered = b.now
+		}
 	}
 }
 
-func applyCookie(value string, change CookieChange) string {
+func (b *browser) apply(value string, until *time.Time, change CookieChange) string {
 	switch {
 	case change.Set:
+		*until = time.Time{}
+		if change.MaxAge != 0 {
+			*until = b.now.Add(change.MaxAge)
+		}
 		return change.Value
 	case change.Delete:
+		return ""
+	}
+	return value
+}
+
+// fresh is the cookie unless it has run out.
+func (b *browser) fresh(value string, until time.Time) string {
+	if !until.IsZero() && b.now.After(until) {
 		return ""
 	}
 	return value

@@ -134,14 +134,14 @@ func (w *work) issueToken() error {
 	w.rotated = w.ids.token()
 	hash := digestOf(w.rotated)
 	d.tokens = append(d.tokens, hash)
-	d.renewed, d.dirty = millis(w.now), true
+	d.dirty = true
 	for len(d.tokens) > maxTokens {
 		if err := w.tx.Delete(hashKey(tableToken, d.account, d.tokens[0])); err != nil {
 			return err
 		}
 		d.tokens = slices.Delete(d.tokens, 0, 1)
 	}
-	return w.tx.Put(hashKey(tableToken, d.account, hash), deviceReference(d.id, d.renewed))
+	return w.tx.Put(hashKey(tableToken, d.account, hash), deviceReference(d.id, millis(w.now)))
 }
 
 // retireOverdue replaces a device whose visitor had no activity for its whole

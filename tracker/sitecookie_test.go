@@ -139,7 +139,7 @@ func TestB7EndedSiteCookieDoesNotStartAnotherChat(t *testing.T) {
 	b.open()
 	assert.Equal(t, kindVisitor, b.profile().kind)
 	w.pass(399 * 24 * time.Hour)
-	b.epoch, b.answered = "", false
+	b.epoch = ""
 	b.open()
 	assert.Equal(t, kindVisitor, b.profile().kind, "for 400 days")
 	assert.Len(t, w.persons(), 1)

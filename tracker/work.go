@@ -21,6 +21,7 @@ type work struct {
 	device   *device
 	boundary int64  // when the epoch that begins next does
 	moment   int64  // the event time of what is being carried out
+	active   bool   // an activity was recorded
 	rotated  string // the device token to set, "" when the cookie stays
 	chatSet  CookieChange
 	profiles map[id]*profile

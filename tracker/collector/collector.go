@@ -20,9 +20,6 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
-// DefaultCookieMaxAge is how long a visitor lives without activity.
-const DefaultCookieMaxAge = 45 * 24 * time.Hour
-
 // Tracker carries out the calls of a request; tracker.Service does. An error
 // for which tracker.Unavailable holds is answered with 503, any other with
 // 500, and neither settles a call.
@@ -50,12 +47,11 @@ type Config struct {
 	// ClientIP returns the caller's address, with or without a port, likewise.
 	// The default is the peer of the connection. What is no address is not
 	// rate limited by address.
-	ClientIP     func(*http.Request) string
-	CookieMaxAge time.Duration // of the device's cookie; 0 is DefaultCookieMaxAge
-	Limits       Limits
-	Now          func() time.Time
-	NewID        func() string // ids of requests
-	Logger       *slog.Logger
+	ClientIP func(*http.Request) string
+	Limits   Limits
+	Now      func() time.Time
+	NewID    func() string // ids of requests
+	Logger   *slog.Logger
 	// Observe is told what became of every request and call; nil is nobody. It
 	// is called in the request's goroutine.
 	Observe func(Observation)
@@ -79,7 +75,6 @@ type Handler struct {
 	redact         *redactor
 	site           func(*http.Request) Site
 	clientIP       func(*http.Request) string
-	cookieMaxAge   time.Duration
 	limits         *limiter
 	agents         *agents
 	now            func() time.Time
@@ -96,12 +91,9 @@ func New(cfg Config) (*Handler, error) {
 	h := &Handler{
 		tracker: cfg.Tracker, account: cfg.Account, keys: cfg.Keys, sessionCookies: slices.Clone(cfg.SessionCookies),
 		origins: make(map[string]bool, len(cfg.Origins)), allow: http.MethodPost, site: cfg.Site, clientIP: cfg.ClientIP,
-		cookieMaxAge: cfg.CookieMaxAge, agents: newAgents(), now: cfg.Now, newID: cfg.NewID, log: cfg.Logger, observe: cfg.Observe,
+		agents: newAgents(), now: cfg.Now, newID: cfg.NewID, log: cfg.Logger, observe: cfg.Observe,
 	}
 	h.setDefaults()
-	if h.cookieMaxAge < time.Second {
-		return nil, fmt.Errorf("collector: cookie lifetime %s is under a second", h.cookieMaxAge)
-	}
 	for _, raw := range cfg.Origins {
 		origin, err := parseOrigin(raw)
 		if err != nil {
@@ -129,9 +121,6 @@ func (h *Handler) setDefaults() {
 	}
 	if h.clientIP == nil {
 		h.clientIP = func(r *http.Request) string { return r.RemoteAddr }
-	}
-	if h.cookieMaxAge == 0 {
-		h.cookieMaxAge = DefaultCookieMaxAge
 	}
 	if h.now == nil {
 		h.now = time.Now

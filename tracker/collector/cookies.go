@@ -81,34 +81,10 @@ func cookieValues(r *http.Request, name string, most int) []string {
 
 func (s Site) secure() bool { return strings.EqualFold(s.Scheme, "https") }
 
-// setCookies writes what changed. The device's cookie lives as long as a
-// visitor does without activity and is renewed by activity; the browser would
-// otherwise drop it 45 days after the first visit, however often somebody
-// came since (B15).
-func (h *Handler) setCookies(header http.Header, site Site, req *tracker.Request, res *tracker.Response) {
-	device := res.Device
-	if !device.Set && !device.Delete && isActivity(req, res) && len(req.DeviceTokens) == 1 {
-		device = tracker.CookieChange{Set: true, Value: req.DeviceTokens[0]}
-	}
-	if device.Set && device.MaxAge <= 0 {
-		device.MaxAge = h.cookieMaxAge
-	}
-	setCookie(header, site, deviceCookie, device)
+// setCookies writes what the tracker says of our cookies.
+func setCookies(header http.Header, site Site, res *tracker.Response) {
+	setCookie(header, site, deviceCookie, res.Device)
 	setCookie(header, site, chatCookie, res.Chat)
-}
-
-// isActivity says whether the tracker knew the device, which is when it
-// answers an epoch, and recorded a page view or an event of it.
-func isActivity(req *tracker.Request, res *tracker.Response) bool {
-	if res.Epoch == "" {
-		return false
-	}
-	for i, call := range req.Calls {
-		if (call.Method == tracker.MethodPage || call.Method == tracker.MethodTrack) && res.Results[i].Err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 func setCookie(header http.Header, site Site, name cookieName, change tracker.CookieChange) {

@@ -79,9 +79,6 @@ func TestCookiesSet(t *testing.T) {
 		{"ok/base is the root", Site{"https", "shop.example", ""}, set(time.Hour), tracker.CookieChange{}, []string{
 			"__Secure-people=" + token + "; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax",
 		}},
-		{"ok/device without an age lives as long as a visitor", Site{"https", "shop.example", "/_people"}, set(0), tracker.CookieChange{}, []string{
-			"__Secure-people=" + token + "; Path=/_people; Max-Age=3888000; HttpOnly; Secure; SameSite=Lax",
-		}},
 		{"ok/B7 chat without an age ends with the browser", Site{"https", "shop.example", "/_people"}, tracker.CookieChange{}, set(0), []string{
 			"__Secure-people_chat=" + token + "; Path=/_people; HttpOnly; Secure; SameSite=Lax",
 		}},
@@ -102,46 +99,6 @@ func TestCookiesSet(t *testing.T) {
 			r.Header.Set("Origin", tt.site.Scheme+"://shop.example")
 			w := serve(h, r)
 			require.Equal(t, 200, w.Code)
-			assert.Equal(t, tt.want, w.Header().Values("Set-Cookie"))
-		})
-	}
-}
-
-// Activity renews the device's cookie, or it would end 45 days after the first visit.
-func TestB15ActivityRenewsTheDeviceCookie(t *testing.T) {
-	const renewed = "__Secure-people=d1; Path=/_people; Max-Age=60; HttpOnly; Secure; SameSite=Lax"
-	const update = `{"apiKey":"` + trackingKey + `","sentAt":"2026-11-22T10:00:00Z","calls":[{"id":"a","at":"2026-11-22T10:00:00Z","method":"updatePerson","params":{}}]}`
-	fail := func(res *tracker.Response) { res.Results[0].Err = tracker.NewCallError(tracker.CodeTrack, "x") }
-	tests := []struct {
-		name, body, cookie string
-		change             func(*tracker.Response)
-		want               []string
-	}{
-		{"ok/event", oneCall, "d1", nil, []string{renewed}},
-		{"ok/page view", strings.Replace(oneCall, `"track","params":{"eventId":"action","properties":{"name":"Button clicked"}}`, `"page","params":{}`, 1), "d1", nil, []string{renewed}},
-		{"fail/no activity", update, "d1", nil, nil},
-		{"fail/refused", oneCall, "d1", fail, nil},
-		{"fail/device not known", oneCall, "d1", func(res *tracker.Response) { res.Epoch = "" }, nil},
-		{"fail/no cookie", oneCall, "", nil, nil},
-		{"fail/two cookies", oneCall, "d1; __Secure-people=d2", nil, nil},
-		{"ok/the tracker's word comes first", oneCall, "d1", func(res *tracker.Response) { res.Device.Delete = true }, []string{"__Secure-people=; Path=/_people; Max-Age=0; HttpOnly; Secure; SameSite=Lax"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			h, fake := newHandler(t, func(c *Config) { c.CookieMaxAge = time.Minute })
-			fake.answer = func(req *tracker.Request) (*tracker.Response, error) {
-				res := succeed(req)
-				if tt.change != nil {
-					tt.change(res)
-				}
-				return res, nil
-			}
-			r := post(tt.body)
-			if tt.cookie != "" {
-				r.Header.Set("Cookie", "__Secure-people="+tt.cookie)
-			}
-			w := serve(h, r)
-			require.Equal(t, 200, w.Code, w.Body.String())
 			assert.Equal(t, tt.want, w.Header().Values("Set-Cookie"))
 		})
 	}

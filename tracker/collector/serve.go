@@ -49,7 +49,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", slog.Int("status", refused.status), slog.String("result", refused.result))
 		return
 	}
-	h.setCookies(header, site, req, res)
+	setCookies(header, site, res)
 	*scratch = appendResponse((*scratch)[:0], res) // the body in it is decoded
 	writeJSON(w, http.StatusOK, *scratch)
 	h.observeRequest(ResultOK)

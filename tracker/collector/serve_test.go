@@ -218,8 +218,6 @@ func TestNewJudgesItsConfig(t *testing.T) {
 		{"ok/defaults", func(*Config) {}, ""},
 		{"fail/no tracker", func(c *Config) { c.Tracker = nil }, "required"},
 		{"fail/no site", func(c *Config) { c.Site = nil }, "required"},
-		{"fail/cookie lifetime", func(c *Config) { c.CookieMaxAge = time.Millisecond }, "under a second"},
-		{"fail/negative lifetime", func(c *Config) { c.CookieMaxAge = -time.Hour }, "under a second"},
 		{"fail/small burst", func(c *Config) { c.Limits.Device = Limit{PerSecond: 1, Burst: 99} }, "device rate limit"},
 		{"fail/no rate", func(c *Config) { c.Limits.Address = Limit{Burst: 100} }, "address rate limit"},
 		{"fail/origin with a path", func(c *Config) { c.Origins = []string{"https://a.example/x"} }, "more than"},

@@ -45,7 +45,7 @@ func TestFirstVisitWithTheRealTracker(t *testing.T) {
 	assert.True(t, first.Results[0].Success, "%+v", first.Results[0].Error)
 	require.Len(t, cookies, 1)
 	assert.Equal(t, "__Secure-people", cookies[0].Name)
-	assert.Equal(t, int(DefaultCookieMaxAge.Seconds()), cookies[0].MaxAge)
+	assert.Equal(t, int(tracker.DefaultVisitorTTL.Seconds()), cookies[0].MaxAge)
 
 	later := strings.NewReplacer(`"boot":"0123456789abcdef0123456789abcdef",`, "", "k3v9x2ab-1", "k3v9x2ab-2",
 		`"page":0`, `"page":0,"epoch":"`+*first.Epoch+`"`).Replace(oneCall)

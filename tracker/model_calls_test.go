@@ -1,0 +1,159 @@
+package tracker
+
+import "slices"
+
+// call says what becomes of one call.
+func (o *oracle) call(d *oDevice, r *oRequest, c *oCall) int {
+	if c.Method == MethodInit {
+		return 0
+	}
+	if d.done[c.ID] {
+		return 0 // B26
+	}
+	made := min(r.now, r.now-(r.sent-c.at))
+	ep := d.believed(c.Epoch, made)
+	code := 0
+	switch c.Method {
+	case MethodPage, MethodTrack:
+		code = o.activity(d, r, c, ep, made)
+	case MethodChat:
+		if ep != d.now() && made < d.now().from {
+			return CodePersonState
+		}
+		code = o.chat(d, r, c)
+	case MethodUpdatePerson:
+		code = o.update(d, c, ep)
+	case MethodAppendToList:
+		code = o.appendItem(d, ep)
+	}
+	if code == 0 {
+		d.done[c.ID] = true
+	}
+	return code
+}
+
+// activity is recorded under the profile it was made for or not at all (B8).
+func (o *oracle) activity(d *oDevice, r *oRequest, c *oCall, ep *oEpoch, made int64) int {
+	if ep == nil || (ep != d.now() && (made >= ep.to || r.now-made > oDay)) {
+		return CodePersonState
+	}
+	t := c.at
+	if off := r.now - r.sent; off > 10_000 || off < -10_000 {
+		t += off
+	}
+	if t > r.now || r.now-t > oDay {
+		t = r.now
+	}
+	o.recorded[c.label] = &oActivity{ep.who, t}
+	delete(o.refused, c.label)
+	root := ep.who.root()
+	ep.who.active, root.active = max(ep.who.active, t), max(root.active, t)
+	s := root.running
+	if s == nil || t >= s.last+oSessionLasts { // B10
+		s = &oSession{first: t}
+		o.sessions = append(o.sessions, s)
+		root.running = s
+	}
+	s.labels, s.last = append(s.labels, c.label), max(s.last, t)
+	return 0
+}
+
+func (o *oracle) chat(d *oDevice, r *oRequest, c *oCall) int {
+	switch {
+	case c.state == chatEnded:
+		if d.chat != nil {
+			d.chat.ended = true
+			o.depart(d, r.now, c.ID)
+		}
+	case c.token != nil:
+		return o.authenticate(d, r, c)
+	case d.chat == nil:
+		lead := o.profile(kindLead, r.now)
+		d.chat = &oChat{who: lead, used: r.now}
+		o.become(d, lead, r.now, c.ID)
+		o.issue(d)
+	}
+	return 0
+}
+
+func (o *oracle) issue(d *oDevice) {
+	o.buried[d.cookie] = true
+	d.cookie, d.cookieIn, d.issued, d.departed = "", 0, true, false
+}
+
+// authenticate is the table of the specification (B4–B6).
+func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
+	tok := c.token
+	if r.now >= tok.expires+30_000 {
+		return CodePersonState
+	}
+	if at, ok := o.invalidated[tok.sid]; ok && tok.sid != "" && tok.issued <= at {
+		return CodePersonState
+	}
+	who := o.subjects[tok.subject]
+	if who == nil {
+		who = o.profile(kindAuthenticated, r.now)
+		o.subjects[tok.subject] = who
+	}
+	who.customer = who.customer || !tok.asLead
+	switch bound := d.chat; {
+	case bound != nil && bound.who == who:
+		bound.sid, bound.issued = tok.sid, tok.issued
+		return 0
+	case bound != nil && bound.auth:
+		o.buried[d.cookie] = true
+		d.chat, d.cookie, d.cookieIn = nil, "", 0
+	case bound != nil:
+		bound.who.links[who], who.links[bound.who] = true, true
+	}
+	if d.chat == nil {
+		d.chat = &oChat{used: r.now}
+	}
+	d.chat.who, d.chat.auth, d.chat.sid, d.chat.issued = who, true, tok.sid, tok.issued
+	o.become(d, who, r.now, c.ID)
+	o.issue(d)
+	return 0
+}
+
+func (o *oracle) update(d *oDevice, c *oCall, ep *oEpoch) int {
+	who := d.now().who
+	switch {
+	case ep != d.now():
+		return CodePersonState
+	case !who.person() || who.customer:
+		return CodeUpdatePerson
+	}
+	if c.first != nil {
+		who.first = *c.first
+	}
+	if c.tag != "" && !slices.Contains(who.tags, c.tag) {
+		who.tags = append(who.tags, c.tag)
+	}
+	if c.email != "" && !slices.Contains(who.emails, c.email) {
+		who.emails = append(who.emails, c.email)
+	}
+	return 0
+}
+
+func (o *oracle) appendItem(d *oDevice, ep *oEpoch) int {
+	who := d.now().who
+	switch {
+	case ep != d.now():
+		return CodePersonState
+	case !who.person() || who.customer || who.items >= oListHolds:
+		return CodeAppendToList
+	}
+	who.items++
+	return 0
+}
+
+// swept takes what the sweeper does at a moment: visitors without activity
+// for their lifetime are deleted, with their device (B15).
+func (o *oracle) swept(now int64) {
+	for _, d := range o.devices {
+		who := d.now().who
+		if !d.dead && !who.person() && who.into == nil && who.seen()+oVisitorLasts <= now {
+			d.dead, who.gone = true, true
+		}
+	}
+}

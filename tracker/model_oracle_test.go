@@ -1,0 +1,343 @@
+package tracker
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The oracle knows what the rules say should become of every call, in plain
+// maps and without any of the service's code. It never reads the store; what
+// the service makes up (ids, epochs, cookies) it learns from the answers.
+
+const (
+	oMinute = int64(60 * 1000)
+	oHour   = 60 * oMinute
+	oDay    = 24 * oHour
+
+	oSessionLasts = 30 * oMinute
+	oVisitorLasts = 45 * oDay
+	oLeadLasts    = 45 * oDay
+	oAuthLasts    = oDay
+	oEpochsKept   = 8
+	oListHolds    = 128
+)
+
+type (
+	oracle struct {
+		profiles    []*oProfile
+		subjects    map[string]*oProfile
+		devices     []*oDevice
+		tokens      map[string]*oDevice // by value of our device cookie
+		boots       map[string]oBoot
+		chats       map[string]*oChat // by value of our chat cookie
+		buried      map[string]bool
+		invalidated map[string]int64
+		recorded    map[string]*oActivity // acknowledged activities by label
+		refused     map[string]bool       // labels that must not be found anywhere
+		sessions    []*oSession
+	}
+	oProfile struct {
+		name     string
+		kind     kind
+		customer bool
+		into     *oProfile
+		created  int64
+		active   int64 // time of the last activity, also of merged visitors
+		gone     bool
+		actual   id // learned from the store once
+		running  *oSession
+		first    string
+		tags     []string
+		emails   []string
+		items    int
+		links    map[*oProfile]bool
+		merges   int
+	}
+	// oSession is what a calm world expects: no call is late.
+	oSession struct {
+		labels []string
+		first  int64
+		last   int64
+	}
+	oEpoch struct {
+		name     string
+		who      *oProfile
+		from, to int64
+		cause    string
+	}
+	oDevice struct {
+		epochs    []*oEpoch
+		done      map[string]bool // client ids carried out
+		chat      *oChat
+		cookie    string // value of the chat cookie it was given, unknown until the answer
+		cookieIn  int64  // sentAt of the last request that presented it
+		successor *oDevice
+		dead      bool
+		departed  bool // in this request
+		issued    bool // in this request
+	}
+	oChat struct {
+		who    *oProfile
+		auth   bool
+		used   int64
+		ended  bool
+		sid    string
+		issued int64
+	}
+	oBoot struct {
+		device *oDevice
+		since  int64
+	}
+	oActivity struct {
+		who *oProfile
+		at  int64
+	}
+	oToken struct {
+		subject string // type and subject
+		sid     string
+		issued  int64
+		expires int64
+		asLead  bool
+	}
+	oCall struct {
+		Call
+		label  string // of activities, unique
+		at     int64  // by the browser's clock
+		state  string // of chat calls
+		token  *oToken
+		first  *string // of updatePerson; "" clears
+		tag    string
+		email  string
+		answer int // the code of the last answer, -1 before
+	}
+	oRequest struct {
+		now, sent    int64
+		device, chat string
+		boot         string
+		calls        []*oCall
+	}
+)
+
+func newOracle() *oracle {
+	return &oracle{
+		subjects: map[string]*oProfile{}, tokens: map[string]*oDevice{}, boots: map[string]oBoot{}, chats: map[string]*oChat{},
+		buried: map[string]bool{}, invalidated: map[string]int64{}, recorded: map[string]*oActivity{}, refused: map[string]bool{},
+	}
+}
+
+func (d *oDevice) now() *oEpoch { return d.epochs[len(d.epochs)-1] }
+
+func (p *oProfile) root() *oProfile {
+	for p.into != nil {
+		p = p.into
+	}
+	return p
+}
+
+func (p *oProfile) person() bool { return p.kind != kindVisitor }
+
+// seen is the last sign of life that a visitor's lifetime and a person's place
+// in the list count from.
+func (p *oProfile) seen() int64 { return max(p.active, p.created) }
+
+func (o *oracle) profile(k kind, now int64) *oProfile {
+	p := &oProfile{
+		name: fmt.Sprintf("%s%d", map[kind]string{kindVisitor: "v", kindLead: "l", kindAuthenticated: "a"}[k], len(o.profiles)),
+		kind: k, created: now, links: map[*oProfile]bool{},
+	}
+	o.profiles = append(o.profiles, p)
+	return p
+}
+
+// request says how every call of a request must be answered, 0 for success,
+// and takes what follows from them. A nil device means that nothing at all may
+// be recorded (B25).
+func (o *oracle) request(r *oRequest) (*oDevice, []int) {
+	codes := make([]int, len(r.calls))
+	d := o.device(r)
+	if d == nil {
+		for i, c := range r.calls {
+			codes[i] = CodeMissingAuthorization
+			o.refuse(c)
+		}
+		return nil, codes
+	}
+	o.chatOf(d, r)
+	for i, c := range r.calls {
+		codes[i] = o.call(d, r, c)
+		if codes[i] != 0 {
+			o.refuse(c)
+		}
+	}
+	return d, codes
+}
+
+func (o *oracle) refuse(c *oCall) {
+	if c.label != "" && o.recorded[c.label] == nil {
+		o.refused[c.label] = true
+	}
+}
+
+// device: our cookie, else the boot, else a value of our cookie that leads
+// nowhere any more (B2).
+func (o *oracle) device(r *oRequest) *oDevice {
+	d := o.tokens[r.device]
+	for d != nil && !d.dead && d.successor != nil {
+		d = d.successor
+	}
+	if d == nil || d.dead {
+		for _, c := range r.calls {
+			if r.device == "" && c.Epoch != "" {
+				return nil
+			}
+		}
+		key := "boot " + r.boot
+		if r.boot == "" {
+			if key = "token " + r.device; r.device == "" {
+				return nil
+			}
+		}
+		if b := o.boots[key]; b.device != nil && !b.device.dead && r.now-b.since < oDay {
+			d = b.device
+		} else {
+			d = o.newDevice(r.now)
+			o.boots[key] = oBoot{d, r.now}
+		}
+	}
+	d.departed, d.issued = false, false
+	who := d.now().who
+	if d.chat == nil && !who.person() && who.into == nil && who.seen()+oVisitorLasts <= r.now {
+		next := o.newDevice(r.now)
+		d.successor = next // B15: overdue is gone
+		d = next
+	}
+	return d
+}
+
+func (o *oracle) newDevice(now int64) *oDevice {
+	d := &oDevice{done: map[string]bool{}}
+	o.devices = append(o.devices, d)
+	o.turn(d, o.profile(kindVisitor, now), now, "")
+	return d
+}
+
+func (o *oracle) turn(d *oDevice, who *oProfile, now int64, cause string) {
+	if len(d.epochs) > 0 {
+		d.now().to = now
+	}
+	d.epochs = append(d.epochs, &oEpoch{who: who, from: now, cause: cause})
+	if len(d.epochs) > oEpochsKept {
+		d.epochs = d.epochs[1:]
+	}
+}
+
+func (c *oChat) lasts() int64 {
+	if c.auth {
+		return oAuthLasts
+	}
+	return oLeadLasts
+}
+
+func (o *oracle) over(c *oChat, now int64) bool {
+	if at, ok := o.invalidated[c.sid]; ok && c.sid != "" && c.issued <= at {
+		c.ended = true
+	}
+	if c.used+c.lasts() <= now {
+		c.ended = true
+	}
+	return c.ended
+}
+
+// uncertain says that a session is between its lifetime and the minute that
+// the service may grant it on top.
+func (o *oracle) uncertain(now int64) bool {
+	for _, c := range o.chats {
+		if end := c.used + c.lasts(); !c.ended && now >= end && now <= end+oMinute {
+			return true
+		}
+	}
+	return false
+}
+
+// chatOf brings the Live Chat session up to date (B7).
+func (o *oracle) chatOf(d *oDevice, r *oRequest) {
+	if c := d.chat; c != nil {
+		switch {
+		case o.over(c, r.now):
+			o.depart(d, r.now, "")
+		case r.chat != "" && r.chat == d.cookie:
+			c.used = r.now
+			d.cookieIn = max(d.cookieIn, r.sent)
+		case d.cookieIn != 0 && r.sent > d.cookieIn:
+			c.used = r.now
+			o.depart(d, r.now, "")
+		default:
+			c.used = r.now
+		}
+	}
+	if c := o.chats[r.chat]; d.chat == nil && c != nil && !o.buried[r.chat] && !o.over(c, r.now) {
+		d.chat, d.cookie, d.cookieIn = c, r.chat, r.sent
+		c.used = r.now
+	}
+	if d.chat != nil {
+		o.become(d, d.chat.who, r.now, "")
+	}
+}
+
+func (o *oracle) depart(d *oDevice, now int64, cause string) {
+	o.buried[d.cookie] = true
+	d.chat, d.cookie, d.cookieIn, d.departed, d.issued = nil, "", 0, true, false
+	o.turn(d, o.profile(kindVisitor, now), now, cause)
+}
+
+// become: a visitor is merged, a lead is not (B3, B5, B6).
+func (o *oracle) become(d *oDevice, who *oProfile, now int64, cause string) {
+	before := d.now().who
+	if before == who {
+		return
+	}
+	if !before.person() && before.into == nil {
+		before.into = who
+		who.merges++
+		who.active = max(who.active, before.active)
+		if s := before.running; s != nil && now < s.last+oSessionLasts {
+			if p := who.running; p == nil || now >= p.last+oSessionLasts {
+				who.running = s
+			}
+		}
+		before.running = nil
+	}
+	o.turn(d, who, now, cause)
+}
+
+// believed is the epoch a call was made for (B8).
+func (d *oDevice) believed(stamp string, made int64) *oEpoch {
+	name, behind, _ := strings.Cut(stamp, "+")
+	var found *oEpoch
+	for _, ep := range d.epochs {
+		if behind != "" && ep.cause == behind {
+			found = ep
+		}
+	}
+	switch {
+	case found != nil:
+		return found
+	case name != "":
+		for _, ep := range d.epochs {
+			if ep.name == name {
+				return ep
+			}
+		}
+		return nil
+	}
+	found = d.epochs[0]
+	for _, ep := range d.epochs {
+		if ep.from <= made {
+			found = ep
+		}
+	}
+	return found
+}
+
+func oMillis(t time.Time) int64 { return t.UnixMilli() }
