@@ -80,17 +80,15 @@ func (m *metrics) observe(o collector.Observation) {
 // reload that changes the directory, are summed up.
 type storeMetrics struct{}
 
-// storeFigure is a number of every store, by the name of its metric.
-type storeFigure struct {
+// figure is a number of every store.
+type figure[Stats any] struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
-	of   func(store.Stats) float64
+	of   func(Stats) float64
 }
 
-// badgerFigure is a number of the embedded engine.
-type badgerFigure struct {
-	desc *prometheus.Desc
-	of   func(badger.Stats) float64
+func newFigure[Stats any](name, help string, kind prometheus.ValueType, of func(Stats) float64) figure[Stats] {
+	return figure[Stats]{prometheus.NewDesc(metricsPrefix+name, help, nil, nil), kind, of}
 }
 
 var (
@@ -98,34 +96,30 @@ var (
 	storeShut = prometheus.NewDesc(metricsPrefix+"store_unavailable", "Stores that could not be opened and are retried.", nil, nil)
 	commits   = prometheus.NewDesc(metricsPrefix+"store_commit_seconds", "Time of one commit, sync to disk included.", nil, nil)
 
-	storeFigures = []storeFigure{
-		figure("store_updates_total", "Updates answered.", prometheus.CounterValue,
+	storeFigures = []figure[store.Stats]{
+		newFigure("store_updates_total", "Updates answered.", prometheus.CounterValue,
 			func(s store.Stats) float64 { return float64(s.Requests) }),
-		figure("store_updates_rejected_total", "Updates refused because too many were waiting.", prometheus.CounterValue,
+		newFigure("store_updates_rejected_total", "Updates refused because too many were waiting.", prometheus.CounterValue,
 			func(s store.Stats) float64 { return float64(s.Rejected) }),
-		figure("store_commits_retried_total", "Commits run again after a lost race, or in halves.", prometheus.CounterValue,
+		newFigure("store_commits_retried_total", "Commits run again after a lost race, or in halves.", prometheus.CounterValue,
 			func(s store.Stats) float64 { return float64(s.Retries) }),
-		figure("store_commits_failed_total", "Commits that failed.", prometheus.CounterValue,
+		newFigure("store_commits_failed_total", "Commits that failed.", prometheus.CounterValue,
 			func(s store.Stats) float64 { return float64(s.Failed) }),
-		figure("store_queue", "Updates waiting.", prometheus.GaugeValue,
+		newFigure("store_queue", "Updates waiting.", prometheus.GaugeValue,
 			func(s store.Stats) float64 { return float64(s.Queue) }),
-		figure("store_queue_capacity", "Updates that may wait.", prometheus.GaugeValue,
+		newFigure("store_queue_capacity", "Updates that may wait.", prometheus.GaugeValue,
 			func(s store.Stats) float64 { return float64(s.QueueCapacity) }),
 	}
 
-	badgerFigures = []badgerFigure{
-		{prometheus.NewDesc(metricsPrefix+"store_table_bytes", "Size of Badger's sorted tables on disk.", nil, nil),
-			func(s badger.Stats) float64 { return float64(s.TableBytes) }},
-		{prometheus.NewDesc(metricsPrefix+"store_disk_free_bytes", "Free space on the disk of Badger's directory.", nil, nil),
-			func(s badger.Stats) float64 { return float64(s.DiskFree) }},
-		{prometheus.NewDesc(metricsPrefix+"store_disk_full", "1 while updates are refused because the disk is almost full.", nil, nil),
-			func(s badger.Stats) float64 { return number(s.DiskFull) }},
+	badgerFigures = []figure[badger.Stats]{
+		newFigure("store_table_bytes", "Size of Badger's sorted tables on disk.", prometheus.GaugeValue,
+			func(s badger.Stats) float64 { return float64(s.TableBytes) }),
+		newFigure("store_disk_free_bytes", "Free space on the disk of Badger's directory.", prometheus.GaugeValue,
+			func(s badger.Stats) float64 { return float64(s.DiskFree) }),
+		newFigure("store_disk_full", "1 while updates are refused because the disk is almost full.", prometheus.GaugeValue,
+			func(s badger.Stats) float64 { return number(s.DiskFull) }),
 	}
 )
-
-func figure(name, help string, kind prometheus.ValueType, of func(store.Stats) float64) storeFigure {
-	return storeFigure{prometheus.NewDesc(metricsPrefix+name, help, nil, nil), kind, of}
-}
 
 func number(is bool) float64 {
 	if is {
@@ -171,24 +165,22 @@ func (storeMetrics) Collect(into chan<- prometheus.Metric) {
 	gauge(storeOpen, float64(len(open)))
 	gauge(storeShut, float64(shut))
 	if len(open) > 0 {
-		for _, f := range storeFigures {
-			into <- prometheus.MustNewConstMetric(f.desc, f.kind, sum(open, f.of))
-		}
+		collect(into, storeFigures, open)
 		into <- commitHistogram(open)
 	}
 	if len(embedded) > 0 {
-		for _, f := range badgerFigures {
-			gauge(f.desc, sum(embedded, f.of))
-		}
+		collect(into, badgerFigures, embedded)
 	}
 }
 
-func sum[T any](of []T, figure func(T) float64) float64 {
-	total := 0.0
-	for _, one := range of {
-		total += figure(one)
+func collect[Stats any](into chan<- prometheus.Metric, figures []figure[Stats], of []Stats) {
+	for _, f := range figures {
+		total := 0.0
+		for _, stats := range of {
+			total += f.of(stats)
+		}
+		into <- prometheus.MustNewConstMetric(f.desc, f.kind, total)
 	}
-	return total
 }
 
 func commitHistogram(of []store.Stats) prometheus.Metric {
