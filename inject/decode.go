@@ -63,9 +63,6 @@ func newDecoder(w *writer, open func(*bufio.Reader) (io.ReadCloser, error)) *dec
 
 // write decodes p as far as possible.
 func (d *decoder) write(p []byte) (int, error) {
-	if d.done && d.err == nil {
-		return len(p), nil // behind the end of the stream; browsers ignore that too
-	}
 	if d.err != nil {
 		return 0, d.err
 	}
@@ -77,8 +74,10 @@ func (d *decoder) write(p []byte) (int, error) {
 	if !d.w.sent {
 		d.raw = append(d.raw, p...)
 	}
-	d.chunk = p
-	d.proceed()
+	if !d.done { // what follows the end of the stream is ignored, as browsers do
+		d.chunk = p
+		d.proceed()
+	}
 	if err := d.review(); err != nil {
 		return 0, err
 	}

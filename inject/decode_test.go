@@ -132,17 +132,18 @@ func TestRule09PassesWhatItCannotDecode(t *testing.T) {
 		coding, body string
 		want         Outcome
 	}{
-		"fail/no gzip":             {"gzip", testPage, SkippedCorrupt},
-		"fail/no deflate":          {"deflate", "\xff\xff\xff" + testPage, SkippedCorrupt},
-		"fail/no zstd":             {"zstd", testPage, SkippedCorrupt},
-		"fail/no brotli":           {"br", "\xff\xff" + testPage, SkippedCorrupt},
-		"fail/cut off at once":     {"gzip", compress(t, "gzip", testPage)[:12], SkippedCorrupt},
-		"fail/AMP":                 {"gzip", compress(t, "gzip", amp), SkippedAMP},
-		"fail/AMP, zstd":           {"zstd", compress(t, "zstd", amp), SkippedAMP},
-		"fail/nothing in it":       {"gzip", compress(t, "gzip", ""), SkippedEmpty},
-		"fail/empty":               {"gzip", "", SkippedEmpty},
-		"fail/endless gzip header": {"gzip", "\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03" + strings.Repeat("n", holdMax+1), SkippedCorrupt},
-		"fail/16 KiB of nothing":   {"gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + strings.Repeat("\x00\x00\x00\xff\xff", holdMax/5+1), SkippedEncoding},
+		"fail/no gzip":               {"gzip", testPage, SkippedCorrupt},
+		"fail/no deflate":            {"deflate", "\xff\xff\xff" + testPage, SkippedCorrupt},
+		"fail/no zstd":               {"zstd", testPage, SkippedCorrupt},
+		"fail/no brotli":             {"br", "\xff\xff" + testPage, SkippedCorrupt},
+		"fail/cut off at once":       {"gzip", compress(t, "gzip", testPage)[:12], SkippedCorrupt},
+		"fail/AMP":                   {"gzip", compress(t, "gzip", amp), SkippedAMP},
+		"fail/AMP, zstd":             {"zstd", compress(t, "zstd", amp), SkippedAMP},
+		"fail/nothing in it":         {"gzip", compress(t, "gzip", ""), SkippedEmpty},
+		"fail/nothing, then rubbish": {"gzip", compress(t, "gzip", "") + "rubbish", SkippedEmpty},
+		"fail/empty":                 {"gzip", "", SkippedEmpty},
+		"fail/endless gzip header":   {"gzip", "\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03" + strings.Repeat("n", holdMax+1), SkippedCorrupt},
+		"fail/16 KiB of nothing":     {"gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + strings.Repeat("\x00\x00\x00\xff\xff", holdMax/5+1), SkippedEncoding},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, pieces := range [][]string{{c.body}, strings.Split(c.body, "")} {

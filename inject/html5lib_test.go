@@ -23,11 +23,11 @@ func html5lib(t testing.TB) []string {
 }
 
 var readHTML5lib = sync.OnceValues(func() ([]string, error) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/net").Output()
+	dir, err := moduleDir()
 	if err != nil {
 		return nil, err
 	}
-	root := filepath.Join(strings.TrimSpace(string(dir)), "html", "testdata", "html5lib-tests", "tree-construction")
+	root := filepath.Join(dir, "html", "testdata", "html5lib-tests", "tree-construction")
 	files, err := filepath.Glob(filepath.Join(root, "*.dat"))
 	if err != nil {
 		return nil, err
@@ -46,6 +46,27 @@ var readHTML5lib = sync.OnceValues(func() ([]string, error) {
 	}
 	return documents, nil
 })
+
+// moduleDir is where the module golang.org/x/net lies.
+func moduleDir() (string, error) {
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/net").Output()
+	return strings.TrimSpace(string(dir)), err
+}
+
+// seeds is a part of html5lib that fuzzing starts from; all of it would take
+// longer to load than a short run lasts.
+func seeds(t testing.TB) []string {
+	t.Helper()
+	var some []string
+	for i, doc := range html5lib(t) {
+		if i%25 == 0 {
+			some = append(some, doc)
+		}
+	}
+	return append(some, testPage, "<!--><!---><!-- --!><head x='>' y=\">\" z=>>", "</p></br><!doctype [>",
+		"<head><meta http-equiv=content-type content=text/html;charset=gbk><base href=/><template><script><!--<script></script>-->",
+		"\ufeff<html ⚡>", "<title></titlex></title ><textarea></textarea><xmp><plaintext></plaintext>")
+}
 
 // wholeDocuments takes the #data of each case that is not of a fragment.
 func wholeDocuments(file []byte) []string {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -146,6 +148,28 @@ func TestP6CharsetStaysTheSame(t *testing.T) {
 	}
 }
 
+// TestP6EncodingTests takes the pages that come with the reference's own tests.
+func TestP6EncodingTests(t *testing.T) {
+	dir, err := moduleDir()
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(dir, "html", "charset", "testdata", "*.html"))
+	require.NoError(t, err)
+	require.Greater(t, len(files), 10)
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		require.NoError(t, err)
+		out, s := injectWhole(string(b), false)
+		if s.verdict == verdictNever {
+			require.Equal(t, SkippedCharset, s.reason, file)
+			require.Equal(t, string(b), out)
+			continue
+		}
+		_, want, _ := charset.DetermineEncoding(b, "text/html")
+		_, got, _ := charset.DetermineEncoding([]byte(out), "text/html")
+		require.Equal(t, want, got, file)
+	}
+}
+
 var ambiguous = regexp.MustCompile(`(?i)&|<script[^>]*>.*<!--.*<[^/]`)
 
 // requireSameCharset is P6. Bytes above ASCII are replaced, because the
@@ -206,7 +230,7 @@ func TestP9TenMegabytesBeforeTheHead(t *testing.T) {
 }
 
 func FuzzP1DOM(f *testing.F) {
-	for _, doc := range html5lib(f) {
+	for _, doc := range seeds(f) {
 		f.Add(doc)
 	}
 	f.Fuzz(func(t *testing.T, doc string) {
@@ -218,7 +242,7 @@ func FuzzP1DOM(f *testing.F) {
 }
 
 func FuzzP6Charset(f *testing.F) {
-	for _, doc := range html5lib(f) {
+	for _, doc := range seeds(f) {
 		f.Add(doc, uint16(900))
 	}
 	f.Fuzz(func(t *testing.T, doc string, pad uint16) {

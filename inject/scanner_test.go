@@ -287,7 +287,7 @@ func bytewise(doc string) [][]byte {
 }
 
 func FuzzP4Scanner(f *testing.F) {
-	for _, doc := range html5lib(f) {
+	for _, doc := range seeds(f) {
 		f.Add([]byte(doc), uint16(len(doc)/2))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte, split uint16) {
