@@ -88,18 +88,8 @@ func spillKey(d *device, tab string) []byte {
 	return dedupeKey(0, d.account, d.id, spillMark+tab)
 }
 
-func decodeSpill(value []byte) (tabWindow, error) {
-	w := tabWindow{}
-	err := decodeValue(value, func(f field) {
-		switch f.number {
-		case 1:
-			w.tab = f.string()
-		case 2:
-			w.high = f.value
-		case 3:
-			w.bits = f.value
-		}
-	})
+func decodeSpill(value []byte) (w tabWindow, err error) {
+	err = decodeValue(value, func(f field) { w.take(f) })
 	return w, err
 }
 

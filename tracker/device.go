@@ -180,17 +180,19 @@ func decodeEpoch(b []byte) (ep epoch, err error) {
 }
 
 func decodeWindow(b []byte) (w tabWindow, err error) {
-	err = decodeFields(b, func(f field) {
-		switch f.number {
-		case 1:
-			w.tab = f.string()
-		case 2:
-			w.high = f.value
-		case 3:
-			w.bits = f.value
-		}
-	})
+	err = decodeFields(b, func(f field) { w.take(f) })
 	return w, err
+}
+
+func (w *tabWindow) take(f field) {
+	switch f.number {
+	case 1:
+		w.tab = f.string()
+	case 2:
+		w.high = f.value
+	case 3:
+		w.bits = f.value
+	}
 }
 
 func firstError(a, b error) error {
