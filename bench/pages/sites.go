@@ -1,0 +1,105 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/livechat-people/caddy-people-tracking/caddymodule"
+)
+
+// The sides that are compared.
+const (
+	plain   = iota // reverse_proxy alone
+	control        // the same once more
+	ours           // with people_tracking
+	sides
+)
+
+// A variant is what all three sides of a comparison have besides.
+type variant string
+
+const (
+	bare    variant = "bare"    // the proxy and nothing else
+	encode  variant = "encode"  // encode gzip outside of it
+	flushes variant = "flushes" // the proxy sends every piece at once
+)
+
+// bench is Caddy with its sites, and the peer.
+type bench struct {
+	peer  *peer
+	sites map[variant][sides]string // addresses
+	dir   string                    // the store's
+}
+
+func newBench() (*bench, error) {
+	peer, err := startPeer()
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{peer: peer, sites: make(map[variant][sides]string)}
+	if b.dir, err = os.MkdirTemp("", "people-bench-"); err == nil {
+		err = b.startCaddy()
+	}
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *bench) startCaddy() error {
+	var config strings.Builder
+	fmt.Fprintf(&config, "{\nadmin off\npersist_config off\nlog {\nlevel ERROR\n}\npeople_tracking {\nstore badger %s\n}\n}\n", b.dir)
+	for v, lines := range map[variant][2]string{
+		bare:    {"", ""},
+		encode:  {"encode gzip", ""},
+		flushes: {"", "flush_interval -1"},
+	} {
+		var addresses [sides]string
+		for side := range sides {
+			address, err := freeAddress()
+			if err != nil {
+				return err
+			}
+			directive := ""
+			if side == ours {
+				directive = "people_tracking"
+			}
+			fmt.Fprintf(&config, "http://%s {\n%s\n%s\nreverse_proxy %s {\n%s\n}\n}\n", address, lines[0], directive, b.peer.origin, lines[1])
+			addresses[side] = address
+		}
+		b.sites[v] = addresses
+	}
+	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(config.String()), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return fmt.Errorf("adapting the Caddyfile: %w", err)
+	}
+	if err := caddy.Load(adapted, true); err != nil {
+		return fmt.Errorf("starting Caddy: %w", err)
+	}
+	return nil
+}
+
+func (b *bench) close() {
+	err := errors.Join(caddy.Stop(), b.peer.close(), os.RemoveAll(b.dir))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "stopping:", err)
+	}
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("finding a free port: %w", err)
+	}
+	return l.Addr().String(), l.Close()
+}

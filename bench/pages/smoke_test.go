@@ -1,0 +1,68 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test binary be the peer, as the program itself is.
+func TestMain(m *testing.M) {
+	if os.Getenv(peerMark) != "" {
+		servePeer(os.Stdin, os.Stdout)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestSmoke runs everything once, in small. It expects no figure: that all
+// sides answer alike but for the script is what run itself insists on.
+func TestSmoke(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(options{rounds: 2, parts: "cpu,firstbyte,memory", pause: 20 * time.Millisecond}, &out))
+	for _, k := range cases() {
+		assert.Contains(t, out.String(), "\n"+k.name)
+	}
+	assert.Contains(t, out.String(), "inside head, encoding open")
+	assert.Contains(t, out.String(), "ours less plain")
+}
+
+func TestSidesThatDifferAreRefused(t *testing.T) {
+	b, err := newBench()
+	require.NoError(t, err)
+	t.Cleanup(b.close)
+	require.NoError(t, b.compare())
+	for name, site := range map[string]struct {
+		at [sides]string
+	}{
+		"no script in ours":   {[sides]string{b.sites[bare][plain], b.sites[bare][control], b.sites[bare][plain]}},
+		"a script in plain":   {[sides]string{b.sites[bare][ours], b.sites[bare][control], b.sites[bare][ours]}},
+		"a script in control": {[sides]string{b.sites[bare][plain], b.sites[bare][ours], b.sites[bare][ours]}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := *b
+			changed.sites = map[variant][sides]string{bare: site.at, encode: b.sites[encode]}
+			assert.Error(t, changed.compare())
+		})
+	}
+}
+
+func TestQuarter(t *testing.T) {
+	assert.Equal(t, quartiles{}, quarter(nil))
+	assert.Equal(t, quartiles{2, 2, 2}, quarter([]float64{2}))
+	assert.Equal(t, quartiles{2, 3, 4}, quarter([]float64{5, 1, 4, 2, 3}))
+	assert.Equal(t, quartiles{1.25, 1.5, 1.75}, quarter([]float64{2, 1}))
+}
+
+func TestSeriesComparesWithinARound(t *testing.T) {
+	s := series{plain: {1, 10, 100}, ours: {2, 20, 200}, control: {1, 10, 100}}
+	assert.Equal(t, quartiles{2, 2, 2}, s.ratios(ours))
+	assert.Equal(t, quartiles{1, 1, 1}, s.ratios(control))
+	assert.Equal(t, quartiles{5.5, 10, 55}, s.differences(ours))
+}
