@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
@@ -15,9 +16,9 @@ import (
 // which the end of a session is recorded (B11).
 const sweepEvery = time.Second
 
-// sweepBatch is how many deadlines one transaction takes, so that it stays
-// small and calls wait little for it.
-const sweepBatch = 32
+// sweepBatch is how many deadlines are settled at a time, each in a transaction
+// of its own: the store commits them together, and calls wait little for them.
+const sweepBatch = 64
 
 // Run ends sessions and deletes visitors when their time comes, until ctx is
 // done, and then returns nil. Several may run on one store at once: the guard
@@ -93,23 +94,32 @@ func (s *Service) dueKeys(ctx context.Context, from, to []byte) (due []store.Ent
 	return due, err
 }
 
-// settle does what a few deadlines ask for. What needs several rounds, as the
-// deletion of a long timeline does, is repeated until it is done.
+// settle does what some deadlines ask for.
 func (s *Service) settle(ctx context.Context, due []store.Entry, now time.Time) error {
-	for _, entry := range due {
-		for again := true; again; {
-			ids, err := newIDSource(s.random)
-			if err != nil {
-				return err
-			}
-			err = s.store.Update(ctx, func(tx store.Tx) error {
-				ids.restart()
-				again, err = s.settleOne(tx, ids, entry.Key, now)
-				return err
-			})
-			if err != nil {
-				return err
-			}
+	errs := make([]error, len(due))
+	var all sync.WaitGroup
+	for i, entry := range due {
+		all.Go(func() { errs[i] = s.settleWhole(ctx, entry.Key, now) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// settleWhole settles one deadline. What needs several rounds, as the deletion
+// of a long timeline does, is repeated until it is done.
+func (s *Service) settleWhole(ctx context.Context, key []byte, now time.Time) error {
+	for again := true; again; {
+		ids, err := newIDSource(s.random)
+		if err != nil {
+			return err
+		}
+		err = s.store.Update(ctx, func(tx store.Tx) error {
+			ids.restart()
+			again, err = s.settleOne(tx, ids, key, now)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
