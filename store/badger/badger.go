@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("badger: %w", err)
 	}
+	warnReadable(dir, opts.Logger)
 	b := &bdb{dir: dir, opts: opts, log: opts.Logger, stop: make(chan struct{})}
 	if err := b.open(); err != nil {
 		return nil, err
@@ -48,6 +50,16 @@ func Open(dir string, opts Options) (*Store, error) {
 		Queue: opts.Queue, Batch: opts.Batch, Cache: int(opts.RecordCacheBytes), Now: opts.Now,
 	})
 	return &Store{Group: group, engine: b}, nil
+}
+
+// warnReadable tells when other users of the machine can read the directory,
+// and with it what is kept about people: Badger's files do not prevent it.
+func warnReadable(dir string, log *slog.Logger) {
+	info, err := os.Stat(dir)
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		log.Warn("other users of this machine can enter the store's directory: chmod 700 keeps them out",
+			slog.String("directory", dir), slog.String("mode", info.Mode().Perm().String()))
+	}
 }
 
 // bdb is the engine below the Group.

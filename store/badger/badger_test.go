@@ -65,6 +65,16 @@ func TestOpenAgain(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o700), info.Mode().Perm(), "others can read people's data")
 }
 
+func TestOpenWarnsOfADirectoryThatOthersCanRead(t *testing.T) {
+	for mode, warned := range map[os.FileMode]bool{0o700: false, 0o755: true, 0o710: true} {
+		dir := t.TempDir()
+		require.NoError(t, os.Chmod(dir, mode))
+		var out bytes.Buffer
+		openStore(t, dir, Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+		assert.Equal(t, warned, bytes.Contains(out.Bytes(), []byte("chmod 700")), "%v", mode)
+	}
+}
+
 func TestOpenLocked(t *testing.T) {
 	dir := t.TempDir()
 	openStore(t, dir, Options{})
