@@ -105,9 +105,9 @@ func TestErrors(t *testing.T) {
 			"sdk.appendToList('x')":               failure("2019", "AppendToListError", "Error when calling appendToList(). Cause: value must be an object", "fe-snippet"),
 			"sdk.appendToList({}, {})":            failure("2019", "AppendToListError", "Error when calling appendToList(). Cause: attributeName must be a string", "fe-snippet"),
 			"sdk.chat('authenticated')":           failure("2018", "MissingAuthorizationTokenError", "Missing authorization token. Make sure a registration exists.", "fe-snippet"),
-			"sdk.chat('begun')":                   failure("2020", "PersonStateError", "Person synchronization failed. Cause: unknown state", "fe-snippet"),
+			"sdk.chat('begun')":                   failure("2020", "PersonStateError", "Person synchronization failed. Cause: no such state", "fe-snippet"),
 			"sdk.chat('started', 7)":              failure("2020", "PersonStateError", "Person synchronization failed. Cause: token must be a string", "fe-snippet"),
-			"sdk.init('another')":                 failure("2020", "PersonStateError", "Person synchronization failed. Cause: already initialized with another API key", "fe-snippet"),
+			"sdk.init('another')":                 failure("2020", "PersonStateError", "Person synchronization failed. Cause: another API key is in use", "fe-snippet"),
 			"sdk.track('x', {a:'y'.repeat(6e4)})": failure("2016", "SdkTrackError", "Error when calling track(). Cause: too large", "fe-snippet"),
 		} {
 			assert.JSONEq(t, want, p.eval("return "+script), script)
@@ -216,7 +216,7 @@ func TestB21_Init(t *testing.T) {
 
 	t.Run("ok/a further init warns", func(t *testing.T) {
 		s, p := open(t, TagOptions{}, stub)
-		const warned = `{"success":true,"data":{"warnings":[{"code":"already_initialized","message":"init() was called before"}]}}`
+		const warned = `{"success":true,"data":{"warnings":[{"code":"already_initialized","message":"already initialized"}]}}`
 		assert.JSONEq(t, `[`+succeeded+`,`+warned+`,`+warned+`]`,
 			p.eval(`window.sdk = new PeopleTrackingSDK(); window.other = new PeopleTrackingSDK(); return Promise.all([sdk.init('k'), sdk.init('k'), other.init('k')])`))
 		assert.JSONEq(t, succeeded, p.eval(`return other.track('x')`))

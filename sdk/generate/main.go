@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 
@@ -39,10 +40,7 @@ func Bundle(dir string) ([]byte, error) {
 		MinifySyntax:      true,
 		MangleProps:       "[a-z]_$", // our own members end in an underscore
 		LegalComments:     api.LegalCommentsNone,
-		// Whatever an unknown browser lacks, the page must not notice.
-		Banner:   map[string]string{"js": "try{"},
-		Footer:   map[string]string{"js": "}catch{}"},
-		LogLevel: api.LogLevelSilent,
+		LogLevel:          api.LogLevelSilent,
 		// The default would add a "use strict" that is none, inside the banner's block.
 		TsconfigRaw: "{}",
 		Write:       false,
@@ -53,7 +51,8 @@ func Bundle(dir string) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("bundling: %s", message.Text)
 	}
-	return result.OutputFiles[0].Contents, nil
+	// Whatever an unknown browser lacks, the page must not notice.
+	return fmt.Appendf(nil, "try{%s}catch{}\n", bytes.TrimRight(result.OutputFiles[0].Contents, ";\n")), nil
 }
 
 func absolute(dir string) string {

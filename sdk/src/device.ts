@@ -2,11 +2,11 @@
 
 import { BOOT, DAY } from './limits';
 
-const KEY = 'people.boot';
+const KEY = 'people';
 
 // random returns so many hex digits.
 export const random = (length: number): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(length)), (n) => (n % 16).toString(16)).join('');
+  [...crypto.getRandomValues(new Uint8Array(length))].map((n) => (n % 16).toString(16)).join('');
 
 // The stored value, or its stand-in where reading localStorage throws.
 let memory: any;

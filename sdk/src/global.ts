@@ -9,15 +9,13 @@ const global: any = window;
 // The global name, which a class or let declaration of another script shadows.
 declare let PeopleTrackingSDK: unknown;
 
-// taken tells that this script runs a second time on the page.
-export const taken = global[NAME]?.injected;
-(Sdk as any).injected = true;
+(Sdk as any).injected = true; // for once.ts
 
 let claims = 0;
 
 // warn says so once, and nothing at the first claim.
 function warn(): void {
-  if (claims++ === 1) console.warn(NAME + ': another definition is ignored');
+  if (claims++ === 1) console.warn(NAME + ': redefinition ignored');
 }
 
 // claim defines the name, and restores it after somebody redefined it.

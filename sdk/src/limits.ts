@@ -5,17 +5,14 @@ export const DAY = 864e5; // how long a call may wait (B35), and how long boot i
 
 export const MOST_WAITING = 262144; // in the queue: localStorage has 5 MB for the whole site
 export const MOST_UNANSWERED = 64; // calls in a request, docs/protocol.md
-export const MOST_SENT = 6e4; // in a request, of the 65,536 a browser and the server accept
-export const MOST_KEEPALIVE = 65e3; // in flight, of the 65,536 that requests outliving a page share
+export const MOST_SENT = 6e4; // in flight, of the 65,536 a browser carries beyond the end of a page and the server accepts
 export const BOOT = 32; // hex digits
 export const TAB = 16; // hex digits, docs/protocol.md allows 20
 export const MOST_TEXT = 2048; // characters of an address or title
 
 export const CONFIRM = 5e3; // until a promise resolves without an answer (B35)
 export const PATIENCE = 3e4; // a request may take
-export const SLOWEST = 3e5; // between attempts, unless the server asks for more
-export const LONGEST = 36e5; // the server can make us wait: far larger values overflow a timer
-export const HOPELESS = 8; // attempts without ever an answer: the site's policy forbids the connection
+export const LONGEST = 36e5; // between attempts
 
 export const LIVE_CHAT = 1e4; // an explicit init waits for Live Chat (B21)
 export const OBSERVED = 3e4; // from the start; later scripts still announce themselves by their load event

@@ -6,16 +6,21 @@ import { allows, isWidgetOrigin } from './config';
 import { liveChatSeen } from './ready';
 import { observed } from './session';
 
-let widget: string | undefined;
-export const widgetId = () => widget;
+export let widget: string | undefined;
 
 const start = () => observed('started');
 const starters = ['sendMessage', 'createThread'];
 
-const proxies = new WeakMap<object, any>(); // by original, and by themselves
+const proxies = new WeakSet();
 
-function trap(fn: any, see: (args: any) => void): any {
-  const proxy = new Proxy(fn, {
+// patch puts a proxy in the place of a function that the page defined, and lets
+// see have the arguments of every call first. What is no function, or cannot
+// be replaced, throws: it stays as it is.
+function patch(owner: object, name: string, see: (args: any) => void): void {
+  const property = Object.getOwnPropertyDescriptor(owner, name)!;
+  const { value } = property;
+  if (typeof value !== 'function' || proxies.has(value)) return;
+  property.value = new Proxy(value, {
     apply(target, self, args) {
       try {
         see(args);
@@ -23,8 +28,11 @@ function trap(fn: any, see: (args: any) => void): any {
       return Reflect.apply(target, self, args);
     },
   });
-  proxies.set(fn, proxy).set(proxy, proxy);
-  return proxy;
+  proxies.add(property.value);
+  // The same attributes: this works for a top-level function or var as well.
+  Object.defineProperty(owner, name, property);
+  // What the loader's stub queued before it was wrapped.
+  value.q?.forEach(see);
 }
 
 // command sees a command of the liveChat function.
@@ -40,80 +48,46 @@ function command([name, argument]: any): void {
   if (starters.includes(name)) start();
 }
 
-function wrap(value: any): any {
-  if (typeof value !== 'function' || proxies.has(value)) return proxies.get(value) || value;
-  // What the loader's stub queued before it was wrapped.
-  try {
-    value.q.forEach(command);
-  } catch {}
-  return trap(value, command);
-}
-
-function lookAtFunction(): void {
-  const found = Object.getOwnPropertyDescriptor(window, 'liveChat')!;
-  // An accessor is ours, or the page's own and none of our business.
-  const { value, enumerable } = found;
-  let current = wrap(value);
-  if (current === value) return;
-  if (found.configurable) {
-    Object.defineProperty(window, 'liveChat', {
-      get: () => current,
-      set: (value) => (current = wrap(value)),
-      enumerable,
-      configurable: true,
-    });
-  } else (window as any).liveChat = current; // a top-level function or var
-}
-
 declare const LiveChatSDK: any;
 
-function lookAtClass(): void {
+// look wraps what the page has defined since the last look. The real script
+// takes the stub's place whenever it likes and is wrapped in its turn.
+export function look(): void {
+  try {
+    patch(window, 'liveChat', command);
+  } catch {}
   // The bare name also finds a class declaration, which is no property of window.
-  const methods = LiveChatSDK.prototype;
-  liveChatSeen();
-  if (!allows('calls')) return;
   for (const name of starters) {
-    // An own, configurable function, or one of these throws.
     try {
-      const method = Object.getOwnPropertyDescriptor(methods, name)!;
-      if (proxies.has(method.value)) continue;
-      method.value = trap(method.value, start);
-      Object.defineProperty(methods, name, method);
+      const { prototype } = LiveChatSDK;
+      liveChatSeen();
+      patch(prototype, name, () => allows('calls') && start());
     } catch {}
   }
 }
 
-// look wraps what the page has defined since the last look. What is not there
-// throws, as a getter of the page may.
-export function look(): void {
-  try {
-    lookAtFunction();
-  } catch {}
-  try {
-    lookAtClass();
-  } catch {}
-}
+// What the widget's frame tells the page. The origin is tested first: data of
+// any kind arrives from anyone.
+const told = /(destination|event|type|name)\W+(sendMessage|messageSent|createThread|threadCreated)\b/i;
 
-// message sees what the widget's frame tells the page. Its origin is tested
-// first: data of any kind arrives from anyone.
-export function message({ isTrusted, origin, data }: MessageEvent): void {
+const message = ({ isTrusted, origin, data }: MessageEvent) => {
   if (!isTrusted || !isWidgetOrigin(origin)) return;
   liveChatSeen();
   try {
-    const told = /(destination|event|type|name)\W+(sendMessage|messageSent|createThread|threadCreated)\b/i;
     if (allows('messages') && told.test(JSON.stringify(data))) start();
   } catch {}
-}
+};
+addEventListener('message', message, true);
 
 let listening = false;
 
-// blurred notices the visitor going into the widget's frame: what is received
-// from then on answers him (B9 d). Before that it is a greeting.
-export function blurred(): void {
+// The visitor goes into the widget's frame: what is received from then on
+// answers him (B9 d). Before that it is a greeting.
+addEventListener('blur', () => {
   try {
     const { src } = document.activeElement as HTMLIFrameElement;
     if (listening || !allows('received') || !isWidgetOrigin(new URL(src).origin)) return;
     new LiveChatSDK().on('messageReceived', start);
     listening = true;
   } catch {}
-}
+});

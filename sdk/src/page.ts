@@ -16,8 +16,8 @@ export const moved = (from: string) => (previous = from);
 // Moment is when and where the page made a call. The page is JSON.
 export type Moment = [at: number, page: string];
 
-export const moment = (at = Date.now()): Moment => [
-  at,
+export const moment = (): Moment => [
+  Date.now(),
   json({
     url: text(location.href),
     title: text(document.title),

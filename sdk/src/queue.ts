@@ -18,7 +18,7 @@ export interface Call {
   done?: (result: Result) => void;
 }
 
-const PREFIX = 'people.queue.';
+const PREFIX = 'people.';
 
 // tab names this page instance in call ids.
 export let tab: string | undefined;

@@ -2,7 +2,7 @@
 
 import { endpoint } from './config';
 import { answered, boot } from './device';
-import { CONFIRM, DAY, HOPELESS, LONGEST, MOST_KEEPALIVE, MOST_SENT, MOST_UNANSWERED, MOST_WAITING, PATIENCE, SLOWEST } from './limits';
+import { CONFIRM, DAY, LONGEST, MOST_SENT, MOST_UNANSWERED, MOST_WAITING, PATIENCE } from './limits';
 import { json, moment } from './page';
 import { Call, queue, save, settle, sizeOf, tab } from './queue';
 import { ready } from './ready';
@@ -49,7 +49,7 @@ export function enqueue(
       resolve(result);
     };
     queue.push({ at, key: key!, id, body, page, size, code, done });
-    ready.then(() => setTimeout(() => resolve(fail(code, 'not confirmed yet, kept and sent again')), CONFIRM));
+    ready.then(() => setTimeout(() => resolve(fail(code, 'no answer yet, it will be sent again')), CONFIRM));
     schedule();
   });
 }
@@ -78,7 +78,7 @@ function pack(from: number, most: number, room: number): [Call[], string] {
 
 async function send(): Promise<void> {
   if (flying || timer) return;
-  for (const call of [...queue]) if (Date.now() - call.at > DAY) settle(call, fail(call.code, 'too old'));
+  for (const call of [...queue]) if (Date.now() - call.at > DAY) settle(call, fail(call.code, 'too late'));
   if (!queue[0]) return;
   const [calls, body] = pack(0, limit, MOST_SENT);
   let status = 0;
@@ -119,11 +119,9 @@ async function send(): Promise<void> {
     save();
     send();
   } else {
-    const pause = Math.min(1e3 * 2 ** failures++, SLOWEST);
-    timer =
-      epoch || status || failures < HOPELESS
-        ? setTimeout(resume, Math.min(wait || 0, LONGEST) + (pause * (1 + Math.random())) / 2)
-        : 1; // until the network comes back, or the next page
+    // At random between what the server asked for and an ever growing pause, so
+    // that the pages of a site do not come back all at once.
+    timer = setTimeout(resume, Math.min((wait || 0) + 1e3 * 2 ** failures++ * Math.random(), LONGEST));
   }
 }
 
@@ -138,10 +136,8 @@ export function refuse(): void {
   if (timer === true) [...queue].forEach((call, i) => settle(call, fail(i ? 2015 : 4001)));
 }
 
-// reconnect tries at once when the network is back, unless the server asked to wait.
-export function reconnect(): void {
-  if (unreachable) resume();
-}
+// The network is back: no need to wait, unless the server asked for it.
+addEventListener('online', () => unreachable && resume());
 
 // flush is for the end of a page: whatever is not in flight leaves now, as far
 // as the browser carries it; the storage has the rest.
@@ -154,6 +150,6 @@ export function flush(): void {
   // device, so it repeats what is in flight, init first, under the same ids.
   const from = epoch ? flying : 0;
   try {
-    navigator.sendBeacon(endpoint, pack(from, MOST_UNANSWERED - from, MOST_KEEPALIVE - sizeOf(queue.slice(0, flying)))[1]);
+    navigator.sendBeacon(endpoint, pack(from, MOST_UNANSWERED - from, MOST_SENT - sizeOf(queue.slice(0, flying)))[1]);
   } catch {}
 }

@@ -3,17 +3,17 @@
 
 import { automaticKey } from './config';
 import { LIVE_CHAT } from './limits';
-import { widgetId } from './livechat';
+import { widget } from './livechat';
 import { Moment, json, moment } from './page';
-import { adopt, hold, identify } from './queue';
+import { adopt, hold, identify, letGo } from './queue';
 import { active, ready } from './ready';
 import { Result, fail } from './results';
-import { enqueue, key, refuse, schedule, useKey } from './sender';
+import { enqueue, flush, key, refuse, schedule, useKey } from './sender';
+import { settled } from './views';
 
 // An explicit init, under way or done. It goes when it fails.
-let explicit: Promise<Result> | undefined;
+export let explicit: Promise<Result> | undefined;
 let explicitKey: string;
-export const initialised = () => explicit;
 
 // explicitly initialises for the page. The first call wins; a further one
 // shares its outcome (B21). Calls made meanwhile queue behind it.
@@ -29,18 +29,11 @@ export async function explicitly(apiKey: string): Promise<Result> {
     active.then(() => setTimeout(refuse, LIVE_CHAT));
     return explicit;
   }
-  if (explicitKey !== apiKey) return fail(2020, 'already initialized with another API key');
+  if (explicitKey !== apiKey) return fail(2020, 'another API key is in use');
   const result = await explicit;
   return result.success
     ? { success: true, data: { warnings: [{ code: 'already_initialized', message: 'already initialized' }] } }
     : result;
-}
-
-// automatically initialises when the page did not do so itself. It waits
-// without limit: nobody is told of a failure.
-export async function automatically(): Promise<void> {
-  await ready;
-  if (automaticKey && !explicit) begin(automaticKey);
 }
 
 function begin(apiKey: string, onAnswer?: (result: Result) => void): Promise<Result> {
@@ -60,8 +53,8 @@ function begin(apiKey: string, onAnswer?: (result: Result) => void): Promise<Res
 export const view = (made?: Moment, onAnswer?: (result: Result) => void) => enqueue('page', '{}', 2020, onAnswer, made);
 
 // further counts a view after the first one, when there was an init.
-export function further(made?: Moment): void {
-  if (key) view(made);
+export function further(): void {
+  if (key) view();
 }
 
 let viewed = false;
@@ -76,10 +69,28 @@ export function firstView(now?: boolean): void {
   });
 }
 
-export function visible(): void {
-  firstView();
-  if (key) adopt(schedule);
+function end(): void {
+  settled();
+  flush();
 }
+
+addEventListener('visibilitychange', () => {
+  firstView(document.hidden); // left before its head was parsed: it was seen
+  if (document.hidden) end();
+  else if (key) adopt(schedule);
+});
+
+addEventListener('pagehide', () => {
+  end();
+  letGo();
+});
+
+// Back from the back/forward cache.
+addEventListener('pageshow', ({ persisted }) => {
+  if (!persisted || !key) return;
+  hold();
+  view();
+});
 
 const held: Array<() => void> = [];
 let started = false;
@@ -91,7 +102,7 @@ export function chat(state: string, jwt?: string, made = moment()): any {
   if (state !== 'authenticated') started = state === 'started';
   if (state !== 'started') token = jwt;
   if (!key) return held.push(() => chat(state, jwt, made));
-  return enqueue('chat', json({ state, widgetId: widgetId(), token: jwt }), 2020, ({ success }) => {
+  return enqueue('chat', json({ state, widgetId: widget, token: jwt }), 2020, ({ success }) => {
     // The next message is another chance.
     if (state === 'started') started = success;
   }, made);
@@ -102,3 +113,16 @@ export function chat(state: string, jwt?: string, made = moment()): any {
 export function observed(state: string, jwt?: string): void {
   if (state === 'started' ? !started : !jwt || jwt !== token) chat(state, jwt);
 }
+
+// Automatic initialisation, when the page did not do so itself. It waits
+// without limit, as nobody is told of a failure, and one task longer than the
+// page's own handlers.
+const parsed = () => {
+  setTimeout(async () => {
+    await ready;
+    if (automaticKey && !explicit) begin(automaticKey);
+  });
+  firstView();
+};
+if (document.body) parsed();
+else addEventListener('DOMContentLoaded', parsed);
