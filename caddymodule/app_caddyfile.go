@@ -52,7 +52,9 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 // block is optional:
 //
 //	people_tracking {
-//		store            badger <directory>
+//		store            badger <directory> {
+//			accept_loss
+//		}
 //		store            postgres <connection string>
 //		session_timeout  <duration>
 //		visitor_ttl      <duration>
@@ -111,6 +113,7 @@ func (a *App) parseStore(d *caddyfile.Dispenser) error {
 	switch args[0] {
 	case engineBadger:
 		a.Store.Directory = args[1]
+		return options{"accept_loss": flag(&a.Store.AcceptLoss)}.parseBlock(d)
 	case enginePostgres:
 		a.Store.DSN = args[1]
 	default:

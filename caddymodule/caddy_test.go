@@ -104,8 +104,8 @@ func (c *instance) do(method, url, body string, headers ...string) answer {
 		}
 		response, err := transport.RoundTrip(request)
 		// Caddy closes the listener of the old configuration after a reload has
-		// returned, and a connection that waits there is reset.
-		if errors.Is(err, syscall.ECONNRESET) && attempt < 10 {
+		// returned, and with it connections that wait there.
+		if (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)) && attempt < 10 {
 			continue
 		}
 		require.NoError(c.t, err)

@@ -26,6 +26,10 @@ func TestAppCaddyfile(t *testing.T) {
 			input: "people_tracking {\nstore badger /srv/people\n}",
 			want:  &App{Store: Store{Engine: "badger", Directory: "/srv/people"}},
 		},
+		"ok/store with losses": {
+			input: "people_tracking {\nstore badger /srv/people {\naccept_loss\n}\n}",
+			want:  &App{Store: Store{Engine: "badger", Directory: "/srv/people", AcceptLoss: true}},
+		},
 		"ok/database": {
 			input: "people_tracking {\nstore postgres {env.PEOPLE_DSN}\n}",
 			want:  &App{Store: Store{Engine: "postgres", DSN: "{env.PEOPLE_DSN}"}},
@@ -81,6 +85,8 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/store without path":     {input: "people_tracking {\nstore badger\n}", err: "store badger <directory>"},
 		"fail/store of three":         {input: "people_tracking {\nstore badger a b\n}", err: "store badger <directory>"},
 		"fail/unknown store":          {input: "people_tracking {\nstore sqlite x\n}", err: "the first argument is no engine, allowed are badger and postgres"},
+		"fail/option of a store":      {input: "people_tracking {\nstore badger a {\nsync off\n}\n}", err: `unrecognized option "sync", allowed are accept_loss`},
+		"fail/losses of a database":   {input: "people_tracking {\nstore postgres a {\naccept_loss\n}\n}", err: `unrecognized option "{"`},
 		"fail/duration":               {input: "people_tracking {\nvisitor_ttl soon\n}", err: `visitor_ttl: "soon" is no duration such as 30m, 24h or 45d`},
 		"fail/duration too short":     {input: "people_tracking {\nsession_timeout 10ms\n}", err: "session_timeout: 10ms is under 1s"},
 		"fail/negative duration":      {input: "people_tracking {\nsession_timeout -1h\n}", err: "under 1s"},

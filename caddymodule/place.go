@@ -25,6 +25,10 @@ type Store struct {
 	// works on it. Placeholders are resolved when the configuration is loaded.
 	// Default: the folder `people` of Caddy's data directory.
 	Directory string `json:"directory,omitempty"`
+	// Open a Badger store that turns out to be damaged, or to end before what
+	// was acknowledged, without what it lost. Default: false, such a store is
+	// refused, so that a backup can be put in its place.
+	AcceptLoss bool `json:"accept_loss,omitempty"`
 	// The connection string of the database, as a URL or as key=value pairs.
 	// Global placeholders such as `{env.PEOPLE_DSN}` keep it out of the
 	// configuration.
@@ -51,8 +55,8 @@ func (s Store) place(repl *caddy.Replacer) (place, error) {
 		}
 		return s.badger(repl)
 	case enginePostgres:
-		if s.Directory != "" {
-			return place{}, errors.New("store: a directory is for the engine badger")
+		if s.Directory != "" || s.AcceptLoss {
+			return place{}, errors.New("store: directory and accept_loss are for the engine badger")
 		}
 		return s.postgres(repl)
 	}
@@ -75,7 +79,7 @@ func (s Store) badger(repl *caddy.Replacer) (place, error) {
 		key:  engineBadger + " " + canonical,
 		name: canonical,
 		open: func(log *slog.Logger) (store.Store, error) {
-			return badger.Open(canonical, badger.Options{Logger: log})
+			return badger.Open(canonical, badger.Options{Logger: log, AcceptLoss: s.AcceptLoss})
 		},
 	}, nil
 }

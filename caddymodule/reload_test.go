@@ -96,6 +96,30 @@ func TestStoreInADatabaseThatIsAway(t *testing.T) {
 	assert.NotContains(t, err.Error(), "hidden")
 }
 
+// A store that lost what was acknowledged is opened only when that is accepted.
+func TestB34StoreThatLostCommits(t *testing.T) {
+	c := newInstance(t)
+	site := c.siteOf(upstream(t, nil))
+	older, newer := filepath.Join(c.dir, "older"), filepath.Join(c.dir, "newer")
+	for _, dir := range []string{older, newer} {
+		require.NoError(t, c.load("people_tracking {\nstore badger "+dir+"\n}", site))
+		if dir == newer {
+			c.tracks()
+		}
+		require.NoError(t, caddy.Stop())
+	}
+	acknowledged, err := os.ReadFile(filepath.Join(newer, "ACKNOWLEDGED"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(older, "ACKNOWLEDGED"), acknowledged, 0o600))
+
+	require.NoError(t, c.load("people_tracking {\nstore badger "+older+"\n}", site))
+	assert.Equal(t, http.StatusServiceUnavailable, c.call("/_people", "auto").status)
+	assert.Equal(t, 1, scripts(c.get("/").body))
+	require.NoError(t, caddy.Stop())
+	require.NoError(t, c.load("people_tracking {\nstore badger "+older+" {\naccept_loss\n}\n}", site))
+	c.tracks()
+}
+
 // P3: a configuration that is rejected takes nothing from the running one.
 func TestP3FailedReloadLeavesTheRunningConfigurationAlone(t *testing.T) {
 	c := newInstance(t)
