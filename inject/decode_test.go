@@ -241,6 +241,15 @@ func TestRule09NoCoroutineIsLeftBehind(t *testing.T) {
 	assert.LessOrEqual(t, runtime.NumGoroutine(), before+1)
 }
 
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("hostile input") }
+
+func TestRule21PanicOfADecoder(t *testing.T) {
+	_, err := read(panicking{}, make([]byte, 9))
+	assert.ErrorContains(t, err, "hostile input")
+}
+
 func TestRule09HeadDropsTheCoding(t *testing.T) {
 	rec := newRecorder()
 	require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("HEAD"), page("", "Content-Encoding: gzip", "Content-Length: 99", `Etag: "a"`)))

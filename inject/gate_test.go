@@ -106,6 +106,15 @@ func TestRule06SniffsAsNetHTTPDoes(t *testing.T) {
 	}
 }
 
+func TestRule06NoGuessWhereNetHTTPMakesNone(t *testing.T) {
+	for _, field := range []string{"Transfer-Encoding: identity", "Content-Encoding: identity", "X-Content-Type-Options: NoSniff"} {
+		rec, err := run(t, newInjector(t, nil), page(testPage, "-Content-Type: ", field))
+		require.NoError(t, err)
+		assert.Equal(t, testPage, string(rec.body), field)
+		assert.Empty(t, rec.header.Get("Content-Type"))
+	}
+}
+
 func TestRule06XHTMLOptIn(t *testing.T) {
 	s := newSite(t, func(c *Config) { c.XHTML = true },
 		page(`<html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head></html>`, "Content-Type: application/xhtml+xml"))

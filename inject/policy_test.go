@@ -59,6 +59,7 @@ func TestRule17Evaluation(t *testing.T) {
 		"ok/http stands for https":        {policies: []string{"script-src http://shop.example"}, script: testScript},
 		"ok/host":                         {policies: []string{"script-src shop.example"}, script: testScript},
 		"ok/host with port":               {policies: []string{"script-src shop.example:443"}, script: testScript},
+		"ok/port 80 stands for 443":       {policies: []string{"script-src http://shop.example:80"}, script: testScript},
 		"ok/any port":                     {policies: []string{"script-src shop.example:*"}, script: testScript},
 		"ok/wildcard":                     {policies: []string{"script-src *.example"}, script: testScript},
 		"ok/path below":                   {policies: []string{"script-src https://shop.example/_t/"}, script: testScript},

@@ -107,40 +107,44 @@ func TestRule08AMPByNameOnly(t *testing.T) {
 }
 
 func TestRule11CharsetStaysInSight(t *testing.T) {
+	exact := prescanLimit - len(testScript) - len("<head><meta charset=utf-8>")
 	pad := func(n int) string { return "<!--" + strings.Repeat("x", n-7) + "-->" }
 	for name, c := range map[string]struct {
 		doc   string // with the place marked
 		skip  Outcome
 		known bool
 	}{
-		"ok/room for both":            {doc: "<head>⟦⟧<meta charset=utf-8>"},
-		"ok/http-equiv":               {doc: "<head>⟦⟧<meta http-equiv=Content-Type content='text/html; charset=gbk'>"},
-		"ok/no room, behind it":       {doc: "<head>" + pad(960) + `<meta charset="utf-8">⟦⟧<title>`},
-		"ok/no room, http-equiv":      {doc: "<head>" + pad(910) + `<meta content="text/html;charset=koi8-r" http-equiv="content-type">⟦⟧`},
-		"ok/charset by header":        {doc: "<head>⟦⟧" + pad(960) + `<meta charset="utf-8">`, known: true},
-		"ok/charset by mark":          {doc: "\ufeff<head>⟦⟧" + pad(960) + `<meta charset="utf-8">`},
-		"ok/beyond sight anyway":      {doc: "<head>⟦⟧" + pad(1020) + `<meta charset="utf-8">`},
-		"ok/head beyond sight":        {doc: pad(1030) + "<head>⟦⟧" + `<meta charset="utf-8">`},
-		"ok/no declaration":           {doc: "<head>⟦⟧<title>" + strings.Repeat("x", 2000)},
-		"ok/short, none":              {doc: "<html>⟦⟧<body>hello"},
-		"ok/in a comment":             {doc: "<head>⟦⟧<!-- <meta charset=gbk> -->" + strings.Repeat(" ", 1000)},
-		"ok/in a title":               {doc: "<head>⟦⟧<title><meta charset=utf-16></title>" + strings.Repeat(" ", 1000)},
-		"ok/in a script":              {doc: "<head>⟦⟧<script><!--<script></script><meta charset=utf-7>--></script>" + strings.Repeat(" ", 1000)},
-		"ok/behind an escaped script": {doc: "<head>" + pad(940) + `<script><!-- x --></script><meta charset=utf-8>⟦⟧`},
-		"ok/without pragma":           {doc: "<head>⟦⟧" + pad(930) + "<meta name=x content='text/html; charset=utf-16'>"},
-		"ok/implied head":             {doc: "<!doctype html>⟦⟧<meta charset=utf-8><title>x"},
-		"ok/implied head, no room":    {doc: "<title>" + strings.Repeat("x", 950) + `</title><meta charset="utf-8">⟦⟧<p>`},
-		"fail/behind a base":          {doc: "<head><base href=/x/>" + pad(940) + `<meta charset="utf-8">`, skip: SkippedCharsetPosition},
-		"fail/in the body":            {doc: "<head></head><body>" + pad(940) + `<meta charset="utf-8">`, skip: SkippedCharsetPosition},
-		"fail/in a template":          {doc: "<head><template>" + pad(940) + `<meta charset="utf-8">`, skip: SkippedCharsetPosition},
-		"ok/base, room for both":      {doc: "<head>⟦⟧<base href=/x/><meta charset=utf-8>"},
-		"ok/base behind it":           {doc: "<head>" + pad(960) + `<meta charset=utf-8>⟦⟧<base href=/x/>`},
-		"fail/UTF-7":                  {doc: "<head><meta charset=utf-7>", skip: SkippedCharset},
-		"fail/UTF-16":                 {doc: "<head><meta charset=utf-16le>", skip: SkippedCharset},
-		"fail/unknown":                {doc: "<head><meta charset=klingon>", skip: SkippedCharset},
-		"fail/ISO-2022-JP":            {doc: "<head><meta http-equiv=content-type content='text/html; charset=\"ISO-2022-JP\"'>", skip: SkippedCharset},
-		"fail/unquoted slash belongs": {doc: "<head><meta charset=utf-8/>", skip: SkippedCharset},
-		"ok/quoted slash does not":    {doc: "<head>⟦⟧<meta charset='utf-8'/>"},
+		"ok/room for both":                  {doc: "<head>⟦⟧<meta charset=utf-8>"},
+		"ok/http-equiv":                     {doc: "<head>⟦⟧<meta http-equiv=Content-Type content='text/html; charset=gbk'>"},
+		"ok/no room, behind it":             {doc: "<head>" + pad(960) + `<meta charset="utf-8">⟦⟧<title>`},
+		"ok/no room, http-equiv":            {doc: "<head>" + pad(910) + `<meta content="text/html;charset=koi8-r" http-equiv="content-type">⟦⟧`},
+		"ok/charset by header":              {doc: "<head>⟦⟧" + pad(960) + `<meta charset="utf-8">`, known: true},
+		"ok/charset by mark":                {doc: "\ufeff<head>⟦⟧" + pad(960) + `<meta charset="utf-8">`},
+		"ok/beyond sight anyway":            {doc: "<head>⟦⟧" + pad(1020) + `<meta charset="utf-8">`},
+		"ok/head beyond sight":              {doc: pad(1030) + "<head>⟦⟧" + `<meta charset="utf-8">`},
+		"ok/no declaration":                 {doc: "<head>⟦⟧<title>" + strings.Repeat("x", 2000)},
+		"ok/short, none":                    {doc: "<html>⟦⟧<body>hello"},
+		"ok/in a comment":                   {doc: "<head>⟦⟧<!-- <meta charset=gbk> -->" + strings.Repeat(" ", 1000)},
+		"ok/in a title":                     {doc: "<head>⟦⟧<title><meta charset=utf-16></title>" + strings.Repeat(" ", 1000)},
+		"ok/in a script":                    {doc: "<head>⟦⟧<script><!--<script></script><meta charset=utf-7>--></script>" + strings.Repeat(" ", 1000)},
+		"ok/behind an escaped script":       {doc: "<head>" + pad(940) + `<script><!-- x --></script><meta charset=utf-8>⟦⟧`},
+		"fail/behind a comment in a script": {doc: "<head><script><!-- --><script></script><meta charset=utf-7>--></script>", skip: SkippedCharset},
+		"ok/just room for both":             {doc: "<head>⟦⟧" + pad(exact) + "<meta charset=utf-8>"},
+		"ok/one byte too many":              {doc: "<head>" + pad(exact+1) + "<meta charset=utf-8>⟦⟧"},
+		"ok/without pragma":                 {doc: "<head>⟦⟧" + pad(930) + "<meta name=x content='text/html; charset=utf-16'>"},
+		"ok/implied head":                   {doc: "<!doctype html>⟦⟧<meta charset=utf-8><title>x"},
+		"ok/implied head, no room":          {doc: "<title>" + strings.Repeat("x", 950) + `</title><meta charset="utf-8">⟦⟧<p>`},
+		"fail/behind a base":                {doc: "<head><base href=/x/>" + pad(940) + `<meta charset="utf-8">`, skip: SkippedCharsetPosition},
+		"fail/in the body":                  {doc: "<head></head><body>" + pad(940) + `<meta charset="utf-8">`, skip: SkippedCharsetPosition},
+		"fail/in a template":                {doc: "<head><template>" + pad(940) + `<meta charset="utf-8">`, skip: SkippedCharsetPosition},
+		"ok/base, room for both":            {doc: "<head>⟦⟧<base href=/x/><meta charset=utf-8>"},
+		"ok/base behind it":                 {doc: "<head>" + pad(960) + `<meta charset=utf-8>⟦⟧<base href=/x/>`},
+		"fail/UTF-7":                        {doc: "<head><meta charset=utf-7>", skip: SkippedCharset},
+		"fail/UTF-16":                       {doc: "<head><meta charset=utf-16le>", skip: SkippedCharset},
+		"fail/unknown":                      {doc: "<head><meta charset=klingon>", skip: SkippedCharset},
+		"fail/ISO-2022-JP":                  {doc: "<head><meta http-equiv=content-type content='text/html; charset=\"ISO-2022-JP\"'>", skip: SkippedCharset},
+		"fail/unquoted slash belongs":       {doc: "<head><meta charset=utf-8/>", skip: SkippedCharset},
+		"ok/quoted slash does not":          {doc: "<head>⟦⟧<meta charset='utf-8'/>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := strings.Replace(c.doc, place, "", 1)

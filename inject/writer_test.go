@@ -322,6 +322,18 @@ func TestRule20ErrorAfterBytes(t *testing.T) {
 	assert.Equal(t, "<html><head>"+testScript+"x", string(rec.body))
 }
 
+func TestRule20ErrorWhileBytesAreHeld(t *testing.T) {
+	boom := errors.New("boom")
+	rec, err := run(t, newInjector(t, nil), func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Type", htmlUTF8)
+		w.Header().Set("Content-Length", "999")
+		_, _ = io.WriteString(w, "<!doctype html><!-- x")
+		return boom
+	})
+	assert.Same(t, boom, err)
+	assert.Equal(t, "<!doctype html><!-- x", string(rec.body), "the handler sent them, so they go out")
+}
+
 func TestRule20PanicsPass(t *testing.T) {
 	var got []Outcome
 	in := newInjector(t, func(c *Config) { c.Observe = func(o Outcome) { got = append(got, o) } })
