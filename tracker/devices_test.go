@@ -462,3 +462,21 @@ func ofDefinition(events []Event, definition string) (out []Event) {
 	}
 	return out
 }
+
+func TestDeletedDeviceIsReferencedByNobody(t *testing.T) {
+	for name, rounds := range map[string]int{"few epochs": 1, "more epochs than a device keeps": maxEpochs} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser("anna")
+			b.open()
+			for range rounds {
+				b.startChat()
+				b.logout()
+			}
+			w.pass(DefaultVisitorTTL + time.Hour)
+			for _, key := range w.keys() {
+				assert.NotEqual(t, byte(tableReference), key[0], "a person goes on naming a device that is deleted: %s", key)
+			}
+		})
+	}
+}

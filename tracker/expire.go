@@ -81,6 +81,11 @@ func (w *work) forgetDevice(p *profile) error {
 			return err
 		}
 	}
+	for _, ep := range d.epochs { // persons it was before go on without it
+		if err := w.tx.Delete(referenceKey(p.account, ep.profile, tableDevice, d.id[:])); err != nil {
+			return err
+		}
+	}
 	return w.tx.Delete(idKey(tableDevice, p.account, d.id))
 }
 

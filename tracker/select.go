@@ -201,11 +201,28 @@ func (w *work) turn(p *profile, cause string) error {
 		last.to = from
 	}
 	d.epochs = append(d.epochs, epoch{name: w.ids.epoch(), profile: p.id, from: from, cause: cause})
-	if len(d.epochs) > maxEpochs {
-		d.epochs = slices.Delete(d.epochs, 0, len(d.epochs)-maxEpochs)
+	if err := w.dropEpochs(); err != nil {
+		return err
 	}
 	d.dirty = true
 	return w.tx.Put(referenceKey(p.account, p.id, tableDevice, d.id[:]), present)
+}
+
+// dropEpochs keeps the record of a device small. A profile that it no longer
+// names is not to name it either.
+func (w *work) dropEpochs() error {
+	d := w.device
+	for len(d.epochs) > maxEpochs {
+		dropped := d.epochs[0].profile
+		d.epochs = slices.Delete(d.epochs, 0, 1)
+		if slices.ContainsFunc(d.epochs, func(ep epoch) bool { return ep.profile == dropped }) {
+			continue
+		}
+		if err := w.tx.Delete(referenceKey(d.account, dropped, tableDevice, d.id[:])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // profile is who the device is now.
