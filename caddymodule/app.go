@@ -140,8 +140,8 @@ func (a *App) Validate() error {
 // fails, and so refuses the configuration, when two handlers contradict each
 // other (B40), and on a reload when the store cannot be opened (B34).
 func (a *App) Start() error {
-	sites := a.sites()
-	if err := sites.contradiction(); err != nil {
+	mounted := a.sites()
+	if err := mounted.contradiction(); err != nil {
 		return err
 	}
 	if _, err := a.lease.take(); err != nil {
@@ -154,19 +154,19 @@ func (a *App) Start() error {
 			a.log.Error("sessions are no longer ended", slog.Any("error", err))
 		}
 	})
-	a.announce(sites)
+	a.announce(mounted)
 	return nil
 }
 
 // announce says in a line each what a person can open now. Of several hosts of
 // a handler the first is enough.
-func (a *App) announce(sites sites) {
+func (a *App) announce(mounted sites) {
 	type mount struct {
 		handler caddyhttp.MiddlewareHandler
 		path    string
 	}
-	said := make(map[mount]bool)
-	for _, s := range sites.all {
+	said, tracking := make(map[mount]bool), false
+	for _, s := range mounted.all {
 		at := mount{s.handler, first(s.paths)}
 		if said[at] {
 			continue
@@ -174,16 +174,17 @@ func (a *App) announce(sites sites) {
 		said[at] = true
 		switch s.handler.(type) {
 		case *Handler:
+			tracking = true
 			a.log.Info("tracking pages of " + s.url)
 		case *Console:
 			a.log.Info("console at " + s.url)
 		}
 	}
-	for _, s := range sites.deaf() {
+	for _, s := range mounted.deaf() {
 		a.log.Warn("calls of these pages do not arrive: no route leads their base path to people_tracking", slog.String("pages", s.url))
 	}
-	if key, err := a.pageKey(""); err == nil && key.Value == autoKey {
-		a.log.Info(`no api_key is configured: pages are tracked under the key "auto", and people are kept in ` + a.lease.name)
+	if tracking && a.callKeys() == nil {
+		a.log.Info(`no api_key that may track is configured: pages are tracked under the key "auto", and people are kept in ` + a.lease.name)
 	}
 }
 

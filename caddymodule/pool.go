@@ -35,7 +35,8 @@ type place struct {
 // pooledStore is the store of a place, open or being retried.
 type pooledStore struct {
 	place
-	log *slog.Logger
+	logs *logRelay
+	log  *slog.Logger // into logs
 
 	mu     sync.RWMutex
 	engine store.Store // nil until it is open
@@ -49,7 +50,8 @@ type pooledStore struct {
 // newPooledStore makes the first attempt to open the store; current tells how
 // it went.
 func newPooledStore(at place, log *slog.Logger) *pooledStore {
-	p := &pooledStore{place: at, log: log, stop: make(chan struct{})}
+	p := &pooledStore{place: at, logs: newLogRelay(log), stop: make(chan struct{})}
+	p.log = p.logs.logger()
 	p.try()
 	return p
 }
@@ -170,6 +172,9 @@ func (l *lease) take() (*pooledStore, error) {
 			slog.String("store", l.name), slog.Duration("next_attempt", firstRetry), slog.Any("error", err))
 		pooled.retry(time.After)
 	}
+	if loaded {
+		pooled.logs.add(l.log)
+	}
 	l.pooled = pooled
 	return pooled, nil
 }
@@ -183,6 +188,7 @@ func (l *lease) release() error {
 	if !held {
 		return nil
 	}
+	l.pooled.logs.drop(l.log)
 	_, err := stores.Delete(l.key)
 	return err
 }

@@ -18,6 +18,22 @@ type logger = *slog.Logger
 
 var discard = slog.New(slog.DiscardHandler)
 
+// recorder keeps the messages that were logged.
+type recorder struct {
+	said []string
+}
+
+func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
+
+func (r *recorder) WithAttrs([]slog.Attr) slog.Handler { return r }
+
+func (r *recorder) WithGroup(string) slog.Handler { return r }
+
+func (r *recorder) Handle(_ context.Context, record slog.Record) error {
+	r.said = append(r.said, record.Message)
+	return nil
+}
+
 // fakeStore answers nothing, and counts how often it was closed.
 type fakeStore struct{ closed *int }
 
@@ -121,4 +137,35 @@ func TestP2CanonicalDirectory(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, filepath.Join(root, want), got, written)
 	}
+}
+
+// The store outlives the configuration that opened it and its log files.
+func TestStoreLogsWhereTheNewestConfigurationDoes(t *testing.T) {
+	var log logger
+	open := func(given logger) (store.Store, error) {
+		log = given.With(slog.String("engine", "fake")).WithGroup("store")
+		return fakeStore{}, nil
+	}
+	first, second, rejected := new(recorder), new(recorder), new(recorder)
+	lease := func(r *recorder) *lease {
+		l := newLease("/log", false, open)
+		l.log = slog.New(r)
+		_, err := l.take()
+		require.NoError(t, err)
+		return l
+	}
+	one := lease(first)
+	log.Info("a")
+	bad := lease(rejected)
+	log.Info("b")
+	require.NoError(t, bad.release())
+	log.Info("c")
+	two := lease(second)
+	require.NoError(t, one.release())
+	log.Info("d")
+	require.NoError(t, two.release())
+	log.Info("e")
+	assert.Equal(t, []string{"a", "c"}, first.said)
+	assert.Equal(t, []string{"b"}, rejected.said)
+	assert.Equal(t, []string{"d", "e"}, second.said)
 }

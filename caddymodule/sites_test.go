@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -40,19 +39,6 @@ func TestSiteURL(t *testing.T) {
 	}
 }
 
-// recorder keeps the messages that were logged.
-type recorder struct {
-	slog.Handler
-	said []string
-}
-
-func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
-
-func (r *recorder) Handle(_ context.Context, record slog.Record) error {
-	r.said = append(r.said, record.Message)
-	return nil
-}
-
 func TestAnnouncement(t *testing.T) {
 	shop, other, people := &Handler{BasePath: "/p"}, &Handler{BasePath: "/p"}, &Console{}
 	everywhere := []string{""}
@@ -71,7 +57,7 @@ func TestAnnouncement(t *testing.T) {
 		"tracking pages of http://a.example/eu/",
 		"tracking pages of https://a.example/",
 		"console at http://localhost:8082/people/",
-		`no api_key is configured: pages are tracked under the key "auto", and people are kept in /data/people`,
+		`no api_key that may track is configured: pages are tracked under the key "auto", and people are kept in /data/people`,
 	}, log.said)
 }
 
