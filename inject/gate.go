@@ -80,7 +80,7 @@ func gateHeader(h http.Header) Outcome {
 		return SkippedNoTransform
 	}
 	for _, v := range h["Signature-Input"] {
-		if v = strings.ToLower(v); strings.Contains(v, `"content-digest"`) || strings.Contains(v, `"repr-digest"`) {
+		if strings.Contains(v, `"content-digest"`) || strings.Contains(v, `"repr-digest"`) {
 			return SkippedSigned
 		}
 	}

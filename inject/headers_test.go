@@ -142,3 +142,17 @@ func TestRule04RangeGivesTheWholePageWhereItCannotFit(t *testing.T) {
 		assert.Equal(t, with(testMarked, testScript), got.body)
 	}
 }
+
+func TestRule15A304WithoutATag(t *testing.T) {
+	for sent, want := range map[string]string{
+		`"a-i1a2b3c4d"`:                  `"a-i1a2b3c4d"`,
+		`"a-i1a2b3c4d", "b-i1a2b3c4d"`:   "", // either may be meant
+		`"a-i1a2b3c4d", W/"i1a2b3c4d-1"`: "",
+		`"a-i00000000"`:                  "",
+	} {
+		rec, r := newRecorder(), navigation("GET")
+		r.Header.Set("If-None-Match", sent)
+		require.NoError(t, newInjector(t, nil).ServeHTTP(rec, r, page("", "Status: 304")))
+		assert.Equal(t, want, rec.header.Get("Etag"), sent)
+	}
+}

@@ -105,6 +105,15 @@ func TestRule01NeverWrapsTwice(t *testing.T) {
 	assert.Equal(t, with(testMarked, testScript), s.get().body)
 }
 
+func TestRule01NestedLeavesNoTrace(t *testing.T) {
+	inner := newInjector(t, func(c *Config) { c.Debug = true })
+	rec, err := run(t, newInjector(t, nil), func(w http.ResponseWriter, r *http.Request) error {
+		return inner.ServeHTTP(w, r, page("{}", "Content-Type: application/json"))
+	})
+	require.NoError(t, err)
+	assert.Empty(t, rec.header.Get(MarkerHeader))
+}
+
 // unwrapper stands for what other handlers put around a writer.
 type unwrapper struct{ http.ResponseWriter }
 

@@ -87,6 +87,7 @@ func TestRule10Unchanged(t *testing.T) {
 		"\x00<\x00h":              SkippedCharset,
 		"<!doctype html><html ⚡>": SkippedAMP,
 		"<html lang=en AMP>":      SkippedAMP,
+		"<html x amp>":            SkippedAMP,
 		"<html amp4email=''>":     SkippedAMP,
 		"<html ⚡4ads/><head>":     SkippedAMP,
 	} {
@@ -116,6 +117,7 @@ func TestRule11CharsetStaysInSight(t *testing.T) {
 	}{
 		"ok/room for both":                  {doc: "<head>⟦⟧<meta charset=utf-8>"},
 		"ok/http-equiv":                     {doc: "<head>⟦⟧<meta http-equiv=Content-Type content='text/html; charset=gbk'>"},
+		"ok/http-equiv, quoted":             {doc: `<head>⟦⟧<meta http-equiv=Content-Type content='text/html; charset = "gbk"'>`},
 		"ok/no room, behind it":             {doc: "<head>" + pad(960) + `<meta charset="utf-8">⟦⟧<title>`},
 		"ok/no room, http-equiv":            {doc: "<head>" + pad(910) + `<meta content="text/html;charset=koi8-r" http-equiv="content-type">⟦⟧`},
 		"ok/charset by header":              {doc: "<head>⟦⟧" + pad(960) + `<meta charset="utf-8">`, known: true},
