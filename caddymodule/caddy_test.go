@@ -51,6 +51,15 @@ func freeAddress(t *testing.T) string {
 // what every test needs.
 func (c *instance) adapt(global, sites string) []byte {
 	c.t.Helper()
+	adapted, warnings, err := c.tryAdapt(global, sites)
+	require.NoError(c.t, err)
+	for _, warning := range warnings {
+		assert.Contains(c.t, warning.Message, "not formatted")
+	}
+	return adapted
+}
+
+func (c *instance) tryAdapt(global, sites string) ([]byte, []caddyconfig.Warning, error) {
 	file := fmt.Sprintf(`{
 	admin %s
 	persist_config off
@@ -64,12 +73,7 @@ func (c *instance) adapt(global, sites string) []byte {
 }
 %s`, c.admin, filepath.Join(c.dir, "caddy"), global, sites)
 	file = strings.NewReplacer("{site}", "http://"+c.site, "{dir}", c.dir).Replace(file)
-	adapted, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file), map[string]any{"filename": "Caddyfile"})
-	require.NoError(c.t, err)
-	for _, warning := range warnings {
-		assert.Contains(c.t, warning.Message, "not formatted")
-	}
-	return adapted
+	return caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file), map[string]any{"filename": "Caddyfile"})
 }
 
 func (c *instance) load(global, sites string) error {
