@@ -259,8 +259,16 @@ func (w *work) refresh(s *session) error {
 // starts and ends do not move; a late session that is still being collected
 // goes on (B13).
 func (w *work) joinKnown(owner *profile, s *session, t int64) error {
-	if s.id == owner.open.id {
-		owner.open.count++
+	if s.end == 0 && !s.late { // the owner's, or one that a merge left with its visitor
+		holder, err := w.load(s.home)
+		if s.id == owner.open.id {
+			holder = owner
+		}
+		if err != nil || holder == nil {
+			return err
+		}
+		holder.open.count++
+		holder.dirty = true
 		return nil
 	}
 	s.count++

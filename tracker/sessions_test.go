@@ -350,3 +350,29 @@ func TestB15LongTimelineIsDeletedInChunks(t *testing.T) {
 	w.pass(46 * 24 * time.Hour)
 	assert.Empty(t, w.keys())
 }
+
+func TestB12LateCallCountsInTheSessionLeftWithItsVisitor(t *testing.T) {
+	w := newWorld(t)
+	desk, phone := w.browser("desk"), w.browser("phone")
+	desk.open()
+	desk.authenticate(w.token("email", "anna@example.com"))
+	w.pass(20 * time.Minute)
+	phone.open() // 10:20, a visitor with a session of its own
+	w.pass(5 * time.Minute)
+	late := phone.at(time.Minute, "late")
+	w.pass(time.Minute)
+	phone.authenticate(w.token("email", "anna@example.com"))
+	desk.logout() // so that a new session of his is not open
+	w.pass(10 * time.Minute)
+	require.Nil(t, phone.send(phone.request(late)).Results[0].Err)
+	w.pass(2 * time.Hour)
+	entries, err := w.scanAll(tableSession)
+	require.NoError(t, err)
+	counted := map[string]uint64{}
+	for _, e := range entries {
+		s, err := decodeSession(DefaultAccount, e.Key, e.Value)
+		require.NoError(t, err)
+		counted[fromMillis(s.start).Format("15:04")] += s.count
+	}
+	assert.Equal(t, map[string]uint64{"10:00": 1, "10:20": 2}, counted)
+}
