@@ -89,15 +89,16 @@ func (s *sim) make(b *simBrowser, tab *simTab, method string, params any) *oCall
 	if err != nil {
 		panic(err)
 	}
-	tab.n++
 	c := &oCall{at: s.at() + b.skew, answer: -1}
-	c.Call = Call{
-		ID: tab.name + "-" + strconv.Itoa(tab.n), At: fromMillis(c.at), Epoch: tab.epoch, Method: method, Params: raw,
-	}
+	c.Call = Call{At: fromMillis(c.at), Epoch: tab.epoch, Method: method, Params: raw}
 	if s.chance(12) { // a client that numbers in a way of its own
 		s.serial++
 		c.ID = fmt.Sprintf("own_%d", s.serial)
+		return c
 	}
+	tab.n++
+	c.n = tab.n
+	c.ID = tab.name + "-" + strconv.Itoa(tab.n)
 	return c
 }
 
@@ -123,10 +124,13 @@ func (s *sim) deliver(b *simBrowser, tab *simTab, calls []*oCall, slow int64, lo
 	}
 	s.prepare(b)
 	s.now = s.now.Add(time.Millisecond)
-	for s.oracle.uncertain(s.at()) {
-		s.now = s.now.Add(61 * time.Second)
-	}
 	now := s.at()
+	for _, c := range calls {
+		if s.calm && c.answer < 0 {
+			c.at = now + b.skew
+			c.At = fromMillis(c.at)
+		}
+	}
 	r := &oRequest{now: now, sent: now - slow + b.skew, device: b.device.at(now), chat: b.chat.at(now), calls: calls}
 	if b.answered == 0 {
 		r.boot = b.boot
@@ -142,6 +146,9 @@ func (s *sim) deliver(b *simBrowser, tab *simTab, calls []*oCall, slow int64, lo
 	s.compare(device, r, codes, response)
 	for i, c := range calls {
 		c.answer = codes[i]
+	}
+	if device == nil {
+		b.tabs = nil // whoever clears cookies opens the pages anew, sooner or later
 	}
 	if s.violation != nil {
 		return
@@ -251,9 +258,10 @@ func (s *sim) compare(d *oDevice, r *oRequest, codes []int, response *Response) 
 	s.identify(d, response.Epoch)
 }
 
-// identify learns which stored profile the present one of a device is, once.
+// identify learns which stored profiles the ones of a device are, once, and
+// the names of its epochs.
 func (s *sim) identify(d *oDevice, epoch string) {
-	var actual id
+	var stored *device
 	err := s.store.View(context.Background(), func(r store.Reader) error {
 		records, err := r.Scan(store.Range{From: []byte{tableDevice}, To: []byte{tableDevice + 1}, Limit: store.MaxScan})
 		for _, record := range records {
@@ -262,21 +270,26 @@ func (s *sim) identify(d *oDevice, epoch string) {
 				return err
 			}
 			if current := found.current(); current != nil && current.name == epoch {
-				actual = current.profile
+				stored = found
 			}
 		}
 		return err
 	})
-	who := d.now().who
-	switch {
-	case err != nil || actual.zero():
-		s.fail("no device has the epoch %q: %v", epoch, err)
-	case who.actual.zero():
-		if i := slices.IndexFunc(s.oracle.profiles, func(p *oProfile) bool { return p.actual == actual }); i >= 0 {
-			s.fail("%s is the stored profile of %s", who.name, s.oracle.profiles[i].name)
+	if err != nil || stored == nil || len(stored.epochs) != len(d.epochs) {
+		s.fail("no device has the epoch %q and %d before: %v", epoch, len(d.epochs)-1, err)
+		return
+	}
+	for i, ep := range d.epochs {
+		who, actual := ep.who, stored.epochs[i].profile
+		ep.name = stored.epochs[i].name
+		switch {
+		case who.actual.zero():
+			if i := slices.IndexFunc(s.oracle.profiles, func(p *oProfile) bool { return p.actual == actual }); i >= 0 {
+				s.fail("%s is the stored profile of %s", who.name, s.oracle.profiles[i].name)
+			}
+			who.actual = actual
+		case who.actual != actual:
+			s.fail("the device should be %s, and is another profile", who.name)
 		}
-		who.actual = actual
-	case who.actual != actual:
-		s.fail("the device should be %s, and is another profile", who.name)
 	}
 }

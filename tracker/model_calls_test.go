@@ -62,22 +62,24 @@ func (o *oracle) chat(d *oDevice, r *oRequest, c *oCall) int {
 	switch {
 	case c.state == chatEnded:
 		if d.chat != nil {
-			d.chat.ended = true
-			o.depart(d, r.now, c.ID)
+			d.chat.ended = r.now
+			o.depart(d, r.now, r.now, c.ID)
 		}
 	case c.token != nil:
 		return o.authenticate(d, r, c)
 	case d.chat == nil:
 		lead := o.profile(kindLead, r.now)
-		d.chat = &oChat{who: lead, used: r.now}
-		o.become(d, lead, r.now, c.ID)
-		o.issue(d)
+		d.chat = &oChat{who: lead}
+		d.chat.use(r.now)
+		o.become(d, lead, r.now, r.now, c.ID)
+		o.issue(d, r.now)
 	}
 	return 0
 }
 
-func (o *oracle) issue(d *oDevice) {
+func (o *oracle) issue(d *oDevice, now int64) {
 	o.buried[d.cookie] = true
+	d.cookieAt = now
 	d.cookie, d.cookieIn, d.issued, d.departed = "", 0, true, false
 }
 
@@ -107,11 +109,12 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 		bound.who.links[who], who.links[bound.who] = true, true
 	}
 	if d.chat == nil {
-		d.chat = &oChat{used: r.now}
+		d.chat = &oChat{}
+		d.chat.use(r.now)
 	}
 	d.chat.who, d.chat.auth, d.chat.sid, d.chat.issued = who, true, tok.sid, tok.issued
-	o.become(d, who, r.now, c.ID)
-	o.issue(d)
+	o.become(d, who, r.now, r.now, c.ID)
+	o.issue(d, r.now)
 	return 0
 }
 

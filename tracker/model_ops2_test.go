@@ -52,7 +52,9 @@ func (s *sim) burst(b *simBrowser, tab *simTab) {
 	s.send(b, tab, calls[1:]...)
 	s.send(b, tab, calls[:1]...)
 	s.send(b, tab, s.makeActivity(b, tab))
-	s.send(b, tab, calls[:1]...)
+	if !s.forgotten(tab, calls[0]) {
+		s.send(b, tab, calls[:1]...)
+	}
 }
 
 // timePasses by seconds or weeks, often to the very end of a session.
@@ -95,9 +97,6 @@ func (s *sim) boundary(*simBrowser) time.Duration {
 }
 
 func (s *sim) sweep() {
-	for s.oracle.uncertain(s.at()) {
-		s.now = s.now.Add(61 * time.Second)
-	}
 	s.note("the sweeper runs")
 	if err := s.service.Sweep(context.Background()); err != nil {
 		s.fail("sweep: %v", err)

@@ -72,6 +72,8 @@ type (
 		chat      *oChat
 		cookie    string // value of the chat cookie it was given, unknown until the answer
 		cookieIn  int64  // sentAt of the last request that presented it
+		cookieAt  int64  // when it was given
+		seen      int64  // when the last request came
 		successor *oDevice
 		dead      bool
 		departed  bool // in this request
@@ -80,8 +82,8 @@ type (
 	oChat struct {
 		who    *oProfile
 		auth   bool
-		used   int64
-		ended  bool
+		until  int64 // in use up to here: within a minute of its last call
+		ended  int64
 		sid    string
 		issued int64
 	}
@@ -102,6 +104,7 @@ type (
 	}
 	oCall struct {
 		Call
+		n      int    // its number in its tab, 0 for ids of another form
 		label  string // of activities, unique
 		at     int64  // by the browser's clock
 		state  string // of chat calls
@@ -164,6 +167,7 @@ func (o *oracle) request(r *oRequest) (*oDevice, []int) {
 		return nil, codes
 	}
 	o.chatOf(d, r)
+	d.seen = r.now
 	for i, c := range r.calls {
 		codes[i] = o.call(d, r, c)
 		if codes[i] != 0 {
@@ -222,11 +226,12 @@ func (o *oracle) newDevice(now int64) *oDevice {
 	return d
 }
 
-func (o *oracle) turn(d *oDevice, who *oProfile, now int64, cause string) {
+func (o *oracle) turn(d *oDevice, who *oProfile, from int64, cause string) {
 	if len(d.epochs) > 0 {
-		d.now().to = now
+		from = max(from, d.now().from)
+		d.now().to = from
 	}
-	d.epochs = append(d.epochs, &oEpoch{who: who, from: now, cause: cause})
+	d.epochs = append(d.epochs, &oEpoch{who: who, from: from, cause: cause})
 	if len(d.epochs) > oEpochsKept {
 		d.epochs = d.epochs[1:]
 	}
@@ -239,60 +244,60 @@ func (c *oChat) lasts() int64 {
 	return oLeadLasts
 }
 
-func (o *oracle) over(c *oChat, now int64) bool {
-	if at, ok := o.invalidated[c.sid]; ok && c.sid != "" && c.issued <= at {
-		c.ended = true
+// use keeps a session alive; the service may grant it a minute on top.
+func (c *oChat) use(now int64) {
+	if now > c.until {
+		c.until = now + oMinute
 	}
-	if c.used+c.lasts() <= now {
-		c.ended = true
+}
+
+// over is when a session ended, 0 while it goes on.
+func (o *oracle) over(c *oChat, now int64) int64 {
+	if at, ok := o.invalidated[c.sid]; c.ended == 0 && c.until+c.lasts() <= now {
+		c.ended = c.until + c.lasts()
+	} else if c.ended == 0 && ok && c.issued <= at {
+		c.ended = at
 	}
 	return c.ended
 }
 
-// uncertain says that a session is between its lifetime and the minute that
-// the service may grant it on top.
-func (o *oracle) uncertain(now int64) bool {
-	for _, c := range o.chats {
-		if end := c.used + c.lasts(); !c.ended && now >= end && now <= end+oMinute {
-			return true
-		}
-	}
-	return false
-}
-
-// chatOf brings the Live Chat session up to date (B7).
+// chatOf brings the Live Chat session up to date (B7). What a request shows
+// happened after the one before it.
 func (o *oracle) chatOf(d *oDevice, r *oRequest) {
+	since := d.seen
 	if c := d.chat; c != nil {
-		switch {
-		case o.over(c, r.now):
-			o.depart(d, r.now, "")
+		const underWay = oMinute
+		switch over := o.over(c, r.now); {
+		case over != 0:
+			since = over
+			o.depart(d, r.now, since, "")
 		case r.chat != "" && r.chat == d.cookie:
-			c.used = r.now
+			c.use(r.now)
 			d.cookieIn = max(d.cookieIn, r.sent)
-		case d.cookieIn != 0 && r.sent > d.cookieIn:
-			c.used = r.now
-			o.depart(d, r.now, "")
+		case d.cookieIn != 0 && r.sent > d.cookieIn, d.cookieIn == 0 && r.now-d.cookieAt > underWay:
+			c.use(r.now)
+			o.depart(d, r.now, since, "")
 		default:
-			c.used = r.now
+			c.use(r.now)
 		}
 	}
-	if c := o.chats[r.chat]; d.chat == nil && c != nil && !o.buried[r.chat] && !o.over(c, r.now) {
-		d.chat, d.cookie, d.cookieIn = c, r.chat, r.sent
-		c.used = r.now
+	if c := o.chats[r.chat]; d.chat == nil && c != nil && !o.buried[r.chat] && o.over(c, r.now) == 0 {
+		d.chat, d.cookie, d.cookieIn, d.cookieAt = c, r.chat, r.sent, r.now
+		c.use(r.now)
 	}
 	if d.chat != nil {
-		o.become(d, d.chat.who, r.now, "")
+		o.become(d, d.chat.who, r.now, since, "")
 	}
 }
 
-func (o *oracle) depart(d *oDevice, now int64, cause string) {
+func (o *oracle) depart(d *oDevice, now, since int64, cause string) {
 	o.buried[d.cookie] = true
 	d.chat, d.cookie, d.cookieIn, d.departed, d.issued = nil, "", 0, true, false
-	o.turn(d, o.profile(kindVisitor, now), now, cause)
+	o.turn(d, o.profile(kindVisitor, now), since, cause)
 }
 
 // become: a visitor is merged, a lead is not (B3, B5, B6).
-func (o *oracle) become(d *oDevice, who *oProfile, now int64, cause string) {
+func (o *oracle) become(d *oDevice, who *oProfile, now, since int64, cause string) {
 	before := d.now().who
 	if before == who {
 		return
@@ -308,7 +313,7 @@ func (o *oracle) become(d *oDevice, who *oProfile, now int64, cause string) {
 		}
 		before.running = nil
 	}
-	o.turn(d, who, now, cause)
+	o.turn(d, who, since, cause)
 }
 
 // believed is the epoch a call was made for (B8).

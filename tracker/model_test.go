@@ -1,0 +1,123 @@
+package tracker
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/memory"
+)
+
+// go test ./tracker -run TestModel -model.ops 1000000 -model.seed 7
+var (
+	modelSeed  = flag.Uint64("model.seed", uint64(time.Now().UnixNano())%1_000_000, "seed of the first world of the model-based test") //nolint:gosec // positive
+	modelOps   = flag.Int("model.ops", 10_000, "operations of the model-based test in all")
+	modelWorld = flag.Int("model.world", 500, "operations in one world")
+)
+
+// safeReader is a repeatable source that several goroutines may read.
+type safeReader struct {
+	sync.Mutex
+	from *rand.ChaCha8
+}
+
+func (r *safeReader) Read(p []byte) (int, error) {
+	r.Lock()
+	defer r.Unlock()
+	return r.from.Read(p)
+}
+
+// newSim makes a world; everything that happens in it follows from the seed.
+func newSim(t testing.TB, st store.Store, seed uint64, calm bool) *sim {
+	s := &sim{rng: rand.New(rand.NewPCG(seed, 1)), oracle: newOracle(), calm: calm} //nolint:gosec // repeatable on purpose
+	var random [32]byte
+	random[0], random[1], random[2], random[3] = byte(seed), byte(seed>>8), byte(seed>>16), byte(seed>>24)
+	s.world = newWorldOn(t, st, func(c *Config) {
+		c.Random = &safeReader{from: rand.NewChaCha8(random)}
+		s.restart = func(s *sim) {
+			service, err := New(s.store, *c)
+			if err != nil {
+				s.fail("restart: %v", err)
+				return
+			}
+			s.service = service
+			s.note("the service starts again")
+		}
+	})
+	skews := []int64{0, 3 * oHour, -2 * oDay, 12 * oMinute}
+	if !calm {
+		skews = append(skews, 4000, -9000)
+	}
+	for i := range 4 {
+		b := &simBrowser{name: string(rune('A' + i)), skew: pick(s, skews)}
+		s.newBoot(b)
+		s.browsers = append(s.browsers, b)
+	}
+	return s
+}
+
+// run operates and checks; every is how many operations lie between checks.
+func (s *sim) run(ops, every int) {
+	for s.step < ops && s.violation == nil {
+		s.operate()
+		if s.step%every == 0 {
+			s.check()
+		}
+	}
+	s.check()
+	s.checkAnswers()
+	s.now = s.now.Add(26 * time.Hour) // every session's time is over
+	s.sweep()
+	s.checkSwept()
+	s.checkAnswers()
+}
+
+// shortest replays a failed world with a check after every operation, which
+// finds the first one that is wrong.
+func shortest(t *testing.T, seed uint64, calm bool, ops int) *sim {
+	st := memory.New()
+	defer func() { require.NoError(t, st.Close()) }()
+	s := newSim(t, st, seed, calm)
+	for s.step < ops && s.violation == nil {
+		s.operate()
+		s.check()
+		s.checkAnswers()
+	}
+	return s
+}
+
+func (s *sim) report(t *testing.T, seed uint64) {
+	t.Helper()
+	t.Fatalf("seed %d, calm %v, operation %d: %v\n\nWhat led to it:\n%s", seed, s.calm, s.step, s.violation, strings.Join(s.log, "\n"))
+}
+
+// TestModel lets browsers do at random what browsers do, and holds the service
+// against the oracle after it (B1–B19, B26).
+func TestModel(t *testing.T) {
+	started, ops, worlds := time.Now(), 0, uint64(0)
+	for ; ops < *modelOps; worlds++ {
+		seed, calm := *modelSeed+worlds, worlds%2 == 0
+		func() {
+			st := memory.New()
+			defer func() { require.NoError(t, st.Close()) }()
+			s := newSim(t, st, seed, calm)
+			s.run(min(*modelWorld, *modelOps-ops), 100)
+			ops += s.step
+			if s.violation == nil {
+				return
+			}
+			if first := shortest(t, seed, calm, s.step); first.violation != nil {
+				s = first
+			}
+			s.report(t, seed)
+		}()
+	}
+	t.Log(fmt.Sprintf("seeds %d to %d, %d operations, %.0f a second", *modelSeed, *modelSeed+worlds-1, ops, float64(ops)/time.Since(started).Seconds()))
+}
