@@ -48,6 +48,10 @@ func (w *work) issueChatCookie(c *chat) error {
 		if err := w.bury(c, d.chatHash); err != nil {
 			return err
 		}
+		d.chatHash, d.chatSeen, d.chatIssued, d.dirty = digest{}, 0, 0, true
+	}
+	if w.unseen { // with the browser's next call
+		return w.queueChat(c)
 	}
 	value := w.ids.token()
 	d.chatHash, d.chatSeen, d.chatIssued, d.dirty = digestOf(value), 0, millis(w.now), true
@@ -171,7 +175,10 @@ func (w *work) authenticate(claims livechat.Claims, cause string) (*chat, error)
 }
 
 func (w *work) renew(c *chat, claims livechat.Claims) {
-	c.widget, c.sid, c.issued, c.dirty = claims.WidgetID, claims.SessionID, claims.IssuedAt.UnixMilli(), true
+	c.widget, c.issued, c.dirty = claims.WidgetID, claims.IssuedAt.UnixMilli(), true
+	if claims.SessionID != "" {
+		c.sid = claims.SessionID
+	}
 }
 
 // succeed ends the session of another subject for this device and gives it a

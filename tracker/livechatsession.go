@@ -27,6 +27,10 @@ func (w *work) resolveChat() error {
 				return err
 			}
 			bound = nil
+		} else if w.device.chatHash == (digest{}) { // reported by the site's back end
+			if err := w.issueChatCookie(bound); err != nil {
+				return err
+			}
 		}
 	}
 	if bound == nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"math"
-	"time"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
 )
@@ -211,29 +210,4 @@ func (s *Service) Merges(ctx context.Context, a Account, personID string) (merge
 		return nil
 	})
 	return merges, err
-}
-
-const maxSessionID = 50
-
-// InvalidateSession ends every Live Chat session that was authenticated by a
-// token with this sid and issued until now. A device bound to one finds out
-// with its next call. An sid that is not known yet is invalidated as well: its
-// token may be on its way. A widget that is not configured and an sid of none
-// or more than 50 characters answer ErrNotFound.
-func (s *Service) InvalidateSession(ctx context.Context, a Account, widgetID, sid string) error {
-	account, ok := s.accounts[a]
-	if !ok {
-		return ErrUnknownAccount
-	}
-	if sid == "" || len(sid) > maxSessionID || account.Tokens == nil {
-		return ErrNotFound
-	}
-	if _, known := account.Tokens.Widget(widgetID); !known {
-		return ErrNotFound
-	}
-	e := newEncoder(12)
-	e.int(1, millis(s.now().Truncate(time.Millisecond)))
-	return s.store.Update(ctx, func(tx store.Tx) error {
-		return tx.Put(invalidationKey(a, widgetID, sid), e.b)
-	})
 }

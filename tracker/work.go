@@ -22,6 +22,7 @@ type work struct {
 	boundary int64  // when the epoch that begins next does
 	moment   int64  // the event time of what is being carried out
 	active   bool   // an activity was recorded
+	unseen   bool   // the request is not the browser's: it gets no cookie
 	rotated  string // the device token to set, "" when the cookie stays
 	chatSet  CookieChange
 	profiles map[id]*profile

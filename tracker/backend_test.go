@@ -1,0 +1,91 @@
+package tracker
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// report is the site's back end saying that the chat of this browser started.
+func (b *browser) report(r ChatReport) string {
+	b.t.Helper()
+	r.Device = b.device
+	sid, err := b.service.ReportChat(context.Background(), DefaultAccount, widgetID, r)
+	require.NoError(b.t, err)
+	return sid
+}
+
+func TestB9BackEndReportsAStartedChat(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	w.pass(time.Minute)
+	sid := b.report(ChatReport{RequestID: "from the back end"})
+	assert.NotEmpty(t, sid)
+	assert.Empty(t, b.chat)
+	w.pass(time.Minute)
+	b.epoch = ""
+	b.track("the browser's next call")
+	person := b.person()
+	assert.Equal(t, TypeLead, person.Type)
+	assert.NotEmpty(t, b.chat, "gets its cookie")
+	assert.Equal(t, []string{"sessionStarted", "pageView", "personMerged", "action"}, definitions(w.timeline(person.ID)))
+	merges, err := w.service.Merges(context.Background(), DefaultAccount, person.ID)
+	require.NoError(t, err)
+	require.Len(t, merges, 1)
+	assert.Equal(t, "from the back end", merges[0].RequestID)
+
+	assert.Equal(t, sid, b.report(ChatReport{}), "reported again: the same session")
+	w.pass(2 * underWay)
+	b.track("still the lead")
+	assert.Equal(t, person.ID, b.person().ID)
+
+	require.NoError(t, w.service.InvalidateSession(context.Background(), DefaultAccount, widgetID, sid))
+	b.epoch = ""
+	b.open()
+	assert.Equal(t, kindVisitor, b.profile().kind, "the sid invalidates it")
+}
+
+func TestB9BackEndReportsAnAuthentication(t *testing.T) {
+	w := newWorld(t)
+	b := w.lead("anna")
+	lead, planted := b.person().ID, b.chat
+	assert.Equal(t, "site-7", b.report(ChatReport{Token: w.token("email", "anna@example.com"), SID: "site-7"}))
+	w.pass(time.Minute)
+	b.epoch = ""
+	b.track("as anna")
+	assert.Equal(t, "anna@example.com", b.person().Subject)
+	assert.NotEqual(t, lead, b.person().ID)
+	assert.NotEqual(t, planted, b.chat, "not the cookie of before")
+}
+
+func TestB9BackEndReportsRefused(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	before := w.keys()
+	for name, c := range map[string]struct {
+		widget string
+		report ChatReport
+		want   error
+	}{
+		"unknown widget":          {"11111111-2222-3333-4444-555555555555", ChatReport{Device: b.device}, ErrNotFound},
+		"unknown device":          {widgetID, ChatReport{Device: "00000000000000000000000000000000"}, ErrNotFound},
+		"no device":               {widgetID, ChatReport{}, ErrNotFound},
+		"long sid":                {widgetID, ChatReport{Device: b.device, SID: strings.Repeat("x", 51)}, ErrBadSessionID},
+		"wrong token":             {widgetID, ChatReport{Device: b.device, Token: "a.b.c"}, ErrBadToken},
+		"token of another widget": {widgetID, ChatReport{Device: b.device, Token: w.token("email", "a@example.com", fromWidget(leadsID))}, ErrBadToken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := w.service.ReportChat(context.Background(), DefaultAccount, c.widget, c.report)
+			require.ErrorIs(t, err, c.want)
+			assert.Equal(t, before, w.keys())
+		})
+	}
+	assert.ErrorIs(t, w.service.InvalidateSession(context.Background(), DefaultAccount, widgetID, strings.Repeat("x", 51)), ErrBadSessionID)
+	assert.ErrorIs(t, w.service.InvalidateSession(context.Background(), DefaultAccount, "nobody's", "s"), ErrNotFound)
+}
