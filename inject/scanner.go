@@ -105,8 +105,10 @@ func (s *scanner) next(chunk []byte) (cut int, done bool) {
 			s.verdict = verdictInsert
 			return s.point - s.base, true
 		}
-		if i += s.skip(chunk[i:]); i == len(chunk) {
-			break
+		if skippable[s.state] {
+			if i += s.skip(chunk[i:]); i == len(chunk) {
+				break
+			}
 		}
 		s.pos = s.base + i
 		if s.step(chunk[i]) {
@@ -169,6 +171,9 @@ func (s *scanner) releasable() int {
 	}
 	return s.base
 }
+
+// skippable are the states of which skip knows something.
+var skippable = [...]bool{stComment: true, stBogus: true, stQuoted: true, stRaw: true, stData: true, stRawDouble: false}
 
 // skip returns how many bytes at the start of p change nothing.
 func (s *scanner) skip(p []byte) int {
