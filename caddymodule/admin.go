@@ -48,7 +48,7 @@ func serveReady(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return answerHealth(w, r, errors.New("people tracking is not configured"))
 	}
-	return answerHealth(w, r, configured.(*App).ready())
+	return answerHealth(w, r, configured.(*App).ready(r.Context()))
 }
 
 func answerHealth(w http.ResponseWriter, r *http.Request, unavailable error) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -207,19 +206,37 @@ func (a *App) Cleanup() error {
 	return a.lease.release()
 }
 
+// Why calls are not recorded, in words for whoever asks the admin endpoint.
+// The causes are in the log.
+var (
+	errNoStore  = errors.New("the store is not open")
+	errSilent   = errors.New("the store does not answer")
+	errDiskFull = errors.New("the disk is almost full")
+)
+
 // ready says why calls are not recorded at the moment, nil when they are.
-func (a *App) ready() error {
+func (a *App) ready(ctx context.Context) error {
 	engine, err := a.lease.engine()
 	if err != nil {
-		return err
+		return errNoStore
 	}
-	if e, ok := engine.(interface{ Stats() badger.Stats }); ok && e.Stats().DiskFull {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	err = engine.View(ctx, func(r store.Reader) error {
+		_, err := r.Get([]byte("ready"))
+		return err
+	})
+	if err != nil {
+		return errSilent
+	}
+	if e, ok := engine.(*badger.Store); ok && e.Stats().DiskFull {
 		return errDiskFull
 	}
 	return nil
 }
 
-var errDiskFull = fmt.Errorf("%w: the disk is almost full", store.ErrUnavailable)
+// readyTimeout is how long a store may take to answer a probe.
+const readyTimeout = 2 * time.Second
 
 // prefix is the path prefix that was stripped from r on its way to handler, ""
 // when none was (B39).

@@ -35,10 +35,13 @@ func (r *recorder) Handle(_ context.Context, record slog.Record) error {
 }
 
 // fakeStore answers nothing, and counts how often it was closed.
-type fakeStore struct{ closed *int }
+type fakeStore struct {
+	closed *int
+	err    error // of every call
+}
 
-func (fakeStore) View(context.Context, func(store.Reader) error) error { return nil }
-func (fakeStore) Update(context.Context, func(store.Tx) error) error   { return nil }
+func (f fakeStore) View(context.Context, func(store.Reader) error) error { return f.err }
+func (f fakeStore) Update(context.Context, func(store.Tx) error) error   { return f.err }
 func (f fakeStore) Close() error {
 	if f.closed != nil {
 		*f.closed++
@@ -55,7 +58,7 @@ func TestP5ACallBeforeStartOpensTheStore(t *testing.T) {
 	opened, closed := 0, 0
 	l := newLease("/p5", false, func(logger) (store.Store, error) {
 		opened++
-		return fakeStore{&closed}, nil
+		return fakeStore{closed: &closed}, nil
 	})
 	require.NoError(t, l.View(t.Context(), nil), "before Start")
 	_, err := l.take() // Start
@@ -71,7 +74,7 @@ func TestP5ACallBeforeStartOpensTheStore(t *testing.T) {
 // P3: Cleanup without Start gives nothing back, and no lease gives back twice.
 func TestP3ReleaseGivesBackOnlyWhatWasTaken(t *testing.T) {
 	closed := 0
-	open := func(logger) (store.Store, error) { return fakeStore{&closed}, nil }
+	open := func(logger) (store.Store, error) { return fakeStore{closed: &closed}, nil }
 	running := newLease("/p3", false, open)
 	_, err := running.take()
 	require.NoError(t, err)
@@ -137,6 +140,16 @@ func TestP2CanonicalDirectory(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, filepath.Join(root, want), got, written)
 	}
+}
+
+func TestB34ReadinessOfAStoreThatAnswersNoMore(t *testing.T) {
+	silent := &fakeStore{}
+	app := &App{lease: newLease("/silent", false, func(logger) (store.Store, error) { return silent, nil })}
+	require.NoError(t, app.ready(t.Context()))
+	silent.err = store.ErrUnavailable
+	require.EqualError(t, app.ready(t.Context()), "the store does not answer")
+	require.NoError(t, app.lease.release())
+	require.EqualError(t, app.ready(t.Context()), "the store is not open")
 }
 
 // The store outlives the configuration that opened it and its log files.
