@@ -76,6 +76,7 @@ type request struct {
 	fn    func(Tx) error
 	state atomic.Int32 // who decides about it: see the constants
 	done  chan struct{}
+	lost  int // races, of this request alone
 
 	// The outcome, written by the writer before it sends to done.
 	err    error
@@ -179,7 +180,7 @@ func (g *Group) enqueue(r *request) error {
 }
 
 func (r *request) release() {
-	r.fn, r.err, r.panic, r.goexit = nil, nil, nil, false
+	r.fn, r.err, r.panic, r.goexit, r.lost = nil, nil, nil, false, 0
 	requests.Put(r)
 }
 

@@ -173,6 +173,36 @@ func TestGroupGivesUpAfterManyConflicts(t *testing.T) {
 	}
 }
 
+// A request that loses its races must not hold up those that come meanwhile.
+func TestGroupServesOthersWhileOneLoses(t *testing.T) {
+	f := newFake()
+	var g *store.Group
+	conflicts, others := 0, make(chan error, maxConflicts)
+	f.onCommit = func(_ int, writes []store.Write) error {
+		if !bytes.Equal(writes[0].Key, name(0)) {
+			return nil
+		}
+		if conflicts == maxConflicts {
+			return nil
+		}
+		conflicts++
+		// Another one comes, and must be answered before this one wins.
+		before := g.Stats().Queue
+		go func() { others <- g.Update(ctx, func(tx store.Tx) error { return putName(1, tx) }) }()
+		for g.Stats().Queue == before {
+		}
+		return store.ErrConflict
+	}
+	g = group(t, f, store.GroupOptions{})
+	require.NoError(t, g.Update(ctx, func(tx store.Tx) error { return putName(0, tx) }))
+	for range maxConflicts {
+		require.NoError(t, <-others)
+	}
+	assert.Len(t, f.commits, 2*maxConflicts+1)
+}
+
+const maxConflicts = 5
+
 // What a request read may have been written by one before it in the batch: if
 // that is not committed, an answer that rests on it must not go out.
 func TestGroupAnswersNobodyBeforeTheCommit(t *testing.T) {

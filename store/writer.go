@@ -64,23 +64,27 @@ func (g *Group) take() bool {
 			// wait for the next commit, and batches stay half as large.
 			runtime.Gosched()
 		}
-		for len(g.w.todo) < g.opts.Batch {
-			select {
-			case r, open := <-g.queue:
-				if !open {
-					return len(g.w.todo) > 0
-				}
-				g.claim(r)
-				continue
-			default:
-			}
-			break
-		}
+		g.takeWaiting()
 		if len(g.w.todo) > 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// takeWaiting takes what is in the queue, as far as it fits into a batch.
+func (g *Group) takeWaiting() {
+	for len(g.w.todo) < g.opts.Batch {
+		select {
+		case r, open := <-g.queue:
+			if !open {
+				return
+			}
+			g.claim(r)
+		default:
+			return
+		}
+	}
 }
 
 func (g *Group) claim(r *request) {
@@ -93,25 +97,21 @@ func (g *Group) claim(r *request) {
 // the engine is tried again by halves, so that one request cannot hold up or
 // spoil the others for long.
 func (g *Group) serve() {
-	size, tries := len(g.w.todo), 0
+	size := len(g.w.todo)
 	for len(g.w.todo) > 0 {
 		n, err := g.attempt(g.w.todo[:min(size, len(g.w.todo))])
 		switch {
 		case err == nil:
-			tries = 0
 			g.finish(n, nil)
 			size = len(g.w.todo)
 		case n > 1 && divisible(err):
 			g.stats.retries.Add(1)
 			size = n / 2
-		case errors.Is(err, ErrConflict) && tries < maxTries:
+		case errors.Is(err, ErrConflict) && g.w.todo[0].lost < maxTries:
 			g.stats.retries.Add(1)
-			pause(tries)
-			tries++
-			size = 1
+			size = g.postpone()
 		case errors.Is(err, ErrConflict):
-			tries = 0
-			g.finish(n, fmt.Errorf("%w: %d attempts lost their race", ErrUnavailable, maxTries+1))
+			g.finish(1, fmt.Errorf("%w: %d attempts lost their race", ErrUnavailable, maxTries+1))
 			size = len(g.w.todo)
 		default:
 			g.stats.failed.Add(1)
@@ -119,6 +119,22 @@ func (g *Group) serve() {
 			size = len(g.w.todo)
 		}
 	}
+}
+
+// postpone puts the first request, which lost a race by itself, behind those
+// that wait, and returns how many to try next. It pauses only when none waits.
+func (g *Group) postpone() int {
+	r := g.w.todo[0]
+	r.lost++
+	g.w.todo = append(g.w.todo[:0], g.w.todo[1:]...)
+	g.takeWaiting()
+	others := len(g.w.todo)
+	g.w.todo = append(g.w.todo, r)
+	if first := g.w.todo[0]; first.lost > 0 { // only losers are left
+		pause(first.lost - 1)
+		return 1
+	}
+	return others
 }
 
 // divisible says that fewer requests may succeed where all together failed.
