@@ -4,7 +4,6 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -89,21 +88,6 @@ func (h *handler) apiMerges(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("list merges: %w", err)
 	}
 	return writeJSON(w, http.StatusOK, mergeList{orEmpty(merges)})
-}
-
-func (h *handler) apiInvalidateSession(w http.ResponseWriter, r *http.Request) error {
-	if err := noParams(r); err != nil {
-		return err
-	}
-	err := h.people.InvalidateSession(r.Context(), h.account, r.PathValue("widgetId"), r.PathValue("sid"))
-	if errors.Is(err, tracker.ErrNotFound) {
-		return errNoSession
-	}
-	if err != nil {
-		return fmt.Errorf("invalidate session: %w", err)
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 //go:embed openapi.json

@@ -111,7 +111,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	walk(t, crowd(), func(t *testing.T, console http.Handler, route route, target string) {
-		w := ask(console, http.MethodPost, target, asManager)
+		w := ask(console, http.MethodPatch, target, asManager)
 		assert.Equal(t, 405, w.Code)
 		assert.Equal(t, "method_not_allowed", errorCode(t, w))
 		if route.method != http.MethodGet {

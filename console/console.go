@@ -32,6 +32,9 @@ type People interface {
 	// InvalidateSession ends the Live Chat sessions with this sid (B7), known or
 	// not; tracker.ErrNotFound is about the widget.
 	InvalidateSession(ctx context.Context, account tracker.Account, widgetID, sid string) error
+	// ReportChat starts the session of a device and answers its sid (B9 f), or
+	// tracker.ErrNotFound, ErrBadSessionID or ErrBadToken.
+	ReportChat(ctx context.Context, account tracker.Account, widgetID string, report tracker.ChatReport) (sid string, err error)
 }
 
 // Config is what a console is made of. People, Keys' account and User decide

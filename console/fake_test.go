@@ -22,6 +22,7 @@ type fakePeople struct {
 	merges      map[string][]tracker.Merge
 	err         error // answers every call when set
 	invalidated []string
+	reported    []tracker.ChatReport
 	account     tracker.Account // of the last call
 	personQuery tracker.PersonQuery
 	eventQuery  tracker.EventQuery
@@ -122,6 +123,22 @@ func (f *fakePeople) Merges(ctx context.Context, account tracker.Account, id str
 		return nil, err
 	}
 	return f.merges[id], nil
+}
+
+func (f *fakePeople) ReportChat(_ context.Context, account tracker.Account, widgetID string, report tracker.ChatReport) (string, error) {
+	f.account = account
+	switch {
+	case f.err != nil:
+		return "", f.err
+	case widgetID != "widget-1" || report.Device != "d1":
+		return "", tracker.ErrNotFound
+	case len(report.SID) > 50:
+		return "", tracker.ErrBadSessionID
+	case report.Token == "wrong":
+		return "", fmt.Errorf("%w: expired", tracker.ErrBadToken)
+	}
+	f.reported = append(f.reported, report)
+	return "sid-1", nil
 }
 
 func (f *fakePeople) InvalidateSession(_ context.Context, account tracker.Account, widgetID, sid string) error {

@@ -25,6 +25,9 @@ var (
 	errNoRoute     = &problem{http.StatusNotFound, "not_found", "there is nothing at this address"}
 	errNotFound    = &problem{http.StatusNotFound, "not_found", "there is no such person; a visitor is not shown before a chat is started or the visitor authenticates"}
 	errNoSession   = &problem{http.StatusNotFound, "not_found", "there is no such widget, or the session id is longer than 50 characters"}
+	errNoDevice    = &problem{http.StatusNotFound, "not_found", "there is no such widget, or the device cookie is not one that this server issued"}
+	errMediaType   = &problem{http.StatusUnsupportedMediaType, "media_type", "send application/json"}
+	errTooLarge    = &problem{http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 16 KiB"}
 	errMethod      = &problem{http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take the method, see Allow"}
 	errBadCursor   = &problem{http.StatusBadRequest, "bad_cursor", "cursor: not one that this list gave out; start again without it"}
 	errUnavailable = &problem{http.StatusServiceUnavailable, "unavailable", "the people store cannot answer at the moment; try again"}

@@ -28,6 +28,7 @@ func (h *handler) routes() []route {
 		{http.MethodGet, "/api/persons/{id}", tracker.ScopeRead, h.apiPerson},
 		{http.MethodGet, "/api/persons/{id}/events", tracker.ScopeRead, h.apiEvents},
 		{http.MethodGet, "/api/persons/{id}/merges", tracker.ScopeRead, h.apiMerges},
+		{http.MethodPost, "/livechat/1/widgets/{widgetId}/sessions", tracker.ScopeManage, h.apiReportChat},
 		{http.MethodDelete, "/livechat/1/widgets/{widgetId}/sessions/{sid}", tracker.ScopeManage, h.apiInvalidateSession},
 	}
 }
