@@ -117,8 +117,8 @@ func TestOptionsOfCalls(t *testing.T) {
 		events, _, err := service(t).Events(t.Context(), tracker.DefaultAccount, people[0].ID, tracker.EventQuery{})
 		require.NoError(t, err)
 		require.NotEmpty(t, events)
-		assert.Contains(t, fmt.Sprintf("%s", events[0].Properties), "voucher=")
-		assert.NotContains(t, fmt.Sprintf("%s", events[0].Properties), "ABC")
+		assert.Contains(t, string(events[0].Properties), "voucher=")
+		assert.NotContains(t, string(events[0].Properties), "ABC")
 	})
 	t.Run("ok/visitor_ttl", func(t *testing.T) {
 		c := tracked(t, "visitor_ttl 2d", "", nil)
