@@ -33,7 +33,8 @@ type Server struct{ dsn string }
 
 // Start starts a server in a directory of its own, listening on a socket there
 // and stopped at the end of t. Where PostgreSQL is not installed, t is skipped.
-func Start(t testing.TB) *Server {
+// It does not sync, unless settings (such as "fsync=on") say so.
+func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	if dsn := os.Getenv(EnvDSN); dsn != "" {
 		return &Server{dsn}
@@ -62,8 +63,11 @@ func Start(t testing.TB) *Server {
 	if out, err := init.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	server := command(account, dir, filepath.Join(bin, "postgres"), "-D", data, "-k", dir,
-		"-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=60")
+	args := []string{"-D", data, "-k", dir}
+	for _, setting := range append([]string{"listen_addresses=", "fsync=off", "shared_buffers=32MB", "max_connections=60"}, settings...) {
+		args = append(args, "-c", setting)
+	}
+	server := command(account, dir, filepath.Join(bin, "postgres"), args...)
 	log := &strings.Builder{}
 	server.Stdout, server.Stderr = log, log
 	if err := server.Start(); err != nil {
