@@ -103,6 +103,11 @@ func (a *App) newKeys(repl *caddy.Replacer) (*tracker.Keys, error) {
 		if len(key.Scopes) == 0 {
 			return nil, fmt.Errorf("api key %d: no scope, allowed are %s", i+1, allowed(scopes))
 		}
+		for _, scope := range key.Scopes {
+			if !slices.Contains(scopes, scope) { // whatever it is: it may be the key in the wrong place
+				return nil, fmt.Errorf("api key %d: unknown scope, allowed are %s", i+1, allowed(scopes))
+			}
+		}
 		keys = append(keys, tracker.Key{Value: value, Scopes: key.Scopes})
 	}
 	return tracker.NewKeys(keys...)
