@@ -67,6 +67,9 @@ var (
 
 func ask(console http.Handler, method, target string, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
+	if method == http.MethodPost { // what the one route takes that has a body
+		withBody("application/json", `{"device":"d1"}`)(r)
+	}
 	for _, change := range change {
 		change(r)
 	}
