@@ -235,7 +235,7 @@ func newGzip(r *bufio.Reader) (io.ReadCloser, error) {
 
 func (m *members) Read(p []byte) (int, error) {
 	n, err := m.Reader.Read(p)
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return n, err
 	}
 	if n > 0 {

@@ -203,7 +203,7 @@ func TestRule09BombIsStopped(t *testing.T) {
 	var sent int
 	under := &counter{recorder: newRecorder(), n: &sent}
 	err = newInjector(t, nil).ServeHTTP(under, navigation("GET"), encodedUnknown("zstd", b.String()))
-	assert.ErrorIs(t, err, errBudget)
+	require.ErrorIs(t, err, errBudget)
 	assert.LessOrEqual(t, sent, budgetFree+1<<20)
 }
 
@@ -218,7 +218,7 @@ func TestRule09ZstdWindowIsBounded(t *testing.T) {
 	rec, err := run(t, in, encodedUnknown("zstd", b.String()))
 	require.NoError(t, err)
 	assert.Equal(t, SkippedCorrupt, got)
-	assert.Equal(t, b.Len(), len(rec.body))
+	assert.Equal(t, b.Bytes(), rec.body)
 }
 
 func TestRule09NoCoroutineIsLeftBehind(t *testing.T) {

@@ -3,6 +3,7 @@ package inject
 import (
 	"bufio"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 )
@@ -30,7 +31,7 @@ func (w *writer) finish(err error) error {
 		panic(http.ErrAbortHandler)
 	}
 	if writeErr != nil {
-		w.in.logger.Debug("could not send the end of a page", "error", writeErr)
+		w.in.logger.Debug("could not send the end of a page", slog.Any("error", writeErr))
 	}
 	return err
 }

@@ -289,7 +289,7 @@ func TestRule12And17Snippet(t *testing.T) {
 func TestNewChecksVersionAndPath(t *testing.T) {
 	for _, version := range []string{"", "1a2b3c4", "1A2B3C4D", "1a2b3c4g", "1a2b3c4d5"} {
 		_, err := New(Config{Snippet: []byte(testScript), Version: version})
-		assert.ErrorContains(t, err, "version", version)
+		require.ErrorContains(t, err, "version", version)
 	}
 	_, err := New(Config{Snippet: []byte(testScript), Version: testVersion, ConnectPath: "x"})
 	assert.ErrorContains(t, err, "absolute")

@@ -130,24 +130,34 @@ func TestRule19Flush(t *testing.T) {
 		end    string
 	}{
 		"ok/before headers, length unknown": {
-			false, []string{"flush", "<head>"},
-			[]string{"", "<head>" + testScript}, "<head>" + testScript,
+			false,
+			[]string{"flush", "<head>"},
+			[]string{"", "<head>" + testScript},
+			"<head>" + testScript,
 		},
 		"ok/all but the tail": {
-			false, []string{"<html><he", "flush", "flush", "ad>x"},
-			[]string{"<html>", "<html>", "<html>", "<html><head>" + testScript + "x"}, "<html><head>" + testScript + "x",
+			false,
+			[]string{"<html><he", "flush", "flush", "ad>x"},
+			[]string{"<html>", "<html>", "<html>", "<html><head>" + testScript + "x"},
+			"<html><head>" + testScript + "x",
 		},
 		"ok/length known gives up exactness": {
-			true, []string{"<html><he", "flush", "ad>x"},
-			[]string{"", "<html>", "<html><head>" + testScript + "x"}, "<html><head>" + testScript + "x",
+			true,
+			[]string{"<html><he", "flush", "ad>x"},
+			[]string{"", "<html>", "<html><head>" + testScript + "x"},
+			"<html><head>" + testScript + "x",
 		},
 		"ok/length known waits for the first byte": {
-			true, []string{"flush", "<head>x"},
-			[]string{"", "<head>" + testScript + "x"}, "<head>" + testScript + "x",
+			true,
+			[]string{"flush", "<head>x"},
+			[]string{"", "<head>" + testScript + "x"},
+			"<head>" + testScript + "x",
 		},
 		"ok/after the script": {
-			false, []string{"<head>", "flush", "x", "flush"},
-			[]string{"<head>" + testScript, "<head>" + testScript, "<head>" + testScript + "x", "<head>" + testScript + "x"}, "<head>" + testScript + "x",
+			false,
+			[]string{"<head>", "flush", "x", "flush"},
+			[]string{"<head>" + testScript, "<head>" + testScript, "<head>" + testScript + "x", "<head>" + testScript + "x"},
+			"<head>" + testScript + "x",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -356,7 +366,7 @@ func TestRule20AbortedUpstreamDoesNotLookComplete(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	got := s.get()
-	assert.ErrorIs(t, got.err, io.ErrUnexpectedEOF)
+	require.ErrorIs(t, got.err, io.ErrUnexpectedEOF)
 	assert.Equal(t, with(testMarked, testScript), got.body)
 }
 
