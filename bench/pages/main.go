@@ -34,7 +34,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 40, "how often every case is measured on every side")
 	flag.DurationVar(&o.window, "window", 150*time.Millisecond, "processor time of one measurement of the plain side")
-	flag.StringVar(&o.parts, "parts", "cpu,firstbyte,memory", "what to measure")
+	flag.StringVar(&o.parts, "parts", "cpu,counts,firstbyte,memory", "what to measure")
 	flag.DurationVar(&o.pause, "pause", 500*time.Millisecond, "how long the upstream pauses within a page")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a profile of all sides to this `file`")
 	only := flag.String("case", "", "measure processor time only of the cases that match this `pattern`")
@@ -80,7 +80,7 @@ func run(o options, out io.Writer) error {
 	for _, part := range []struct {
 		name    string
 		measure func(options, io.Writer) error
-	}{{"cpu", b.measureCPU}, {"firstbyte", b.measureFirstByte}, {"memory", b.measureMemory}} {
+	}{{"cpu", b.measureCPU}, {"counts", b.measureCounts}, {"firstbyte", b.measureFirstByte}, {"memory", b.measureMemory}} {
 		if !strings.Contains(o.parts, part.name) {
 			continue
 		}

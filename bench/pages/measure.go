@@ -3,14 +3,10 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
-	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -140,99 +136,6 @@ func processorTime() (time.Duration, error) {
 		return 0, fmt.Errorf("reading the processor time: %w", err)
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
-}
-
-// measureFirstByte measures what arrives while the upstream pauses.
-func (b *bench) measureFirstByte(o options, out io.Writer) error {
-	fmt.Fprintf(out, "\nTime until the first byte and until all that came before a pause of %v, ms, ours and control less plain: median (quartiles)\n", o.pause)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "pause\tplain first\tours\t\tcontrol\t\tplain all\tours\t\tcontrol\t")
-	for _, place := range []struct {
-		at, query string
-		site      variant
-	}{
-		{"before head", "charset=;+charset%3Dutf-8", bare},
-		{"inside head", "charset=;+charset%3Dutf-8", bare},
-		{"after head", "charset=;+charset%3Dutf-8", bare},
-		{"inside head", "charset=;+charset%3Dutf-8&length=1", flushes},
-		{"after head", "charset=;+charset%3Dutf-8&length=1", flushes},
-		{"inside head", "charset=", bare},
-	} {
-		var first, all series
-		path := "/slow/" + url.PathEscape(place.at) + "?" + strings.ReplaceAll(place.query, ";", "%3B") + "&pause=" + o.pause.String()
-		for round := 0; round < min(o.rounds, 10) && !o.stopped(); round++ {
-			for turn := range sides {
-				side := (turn + round) % sides
-				k := kase{site: place.site, dest: "document", accept: acceptPage}
-				done, err := b.peer.do(order{Address: b.sites[k.site][side], Path: path, Header: k.header(), Conns: 1, Pause: true})
-				if err != nil {
-					return err
-				}
-				first[side] = append(first[side], 1e3*done.First.Seconds())
-				all[side] = append(all[side], 1e3*done.Mark.Seconds())
-			}
-		}
-		name := place.at
-		if strings.Contains(place.query, "length") {
-			name += ", length known"
-		}
-		if place.query == "charset=" {
-			name += ", encoding open"
-		}
-		fmt.Fprintf(table, "%s\t%.2f\t%v\t%v\t%.2f\t%v\t%v\n", name,
-			quarter(first[plain]).median, first.differences(ours), first.differences(control),
-			quarter(all[plain]).median, all.differences(ours), all.differences(control))
-	}
-	return table.Flush()
-}
-
-// measureMemory measures how far the resident memory rises while 16 clients
-// fetch pages of 1 MB.
-func (b *bench) measureMemory(o options, out io.Writer) error {
-	var peak series
-	k := kase{site: bare, path: "/1m", dest: "document", accept: acceptPage, conns: 16}
-	for round := 0; round < min(o.rounds, 10) && !o.stopped(); round++ {
-		for turn := range sides {
-			side := (turn + round) % sides
-			debug.FreeOSMemory()
-			if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
-				return fmt.Errorf("resetting the peak: %w", err)
-			}
-			before, err := memory("VmRSS")
-			if err != nil {
-				return err
-			}
-			if _, _, err := b.spend(k, side, 20*k.conns); err != nil {
-				return err
-			}
-			after, err := memory("VmHWM")
-			if err != nil {
-				return err
-			}
-			peak[side] = append(peak[side], after-before)
-		}
-	}
-	fmt.Fprintf(out, "\nPeak of resident memory above rest, 16 connections with pages of 1 MB, MB: median (quartiles)\n")
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "plain\t\tours\t\tcontrol\t\tours less plain\t\tcontrol less plain\t")
-	fmt.Fprintf(table, "%v\t%v\t%v\t%v\t%v\n", quarter(peak[plain]), quarter(peak[ours]), quarter(peak[control]),
-		peak.differences(ours), peak.differences(control))
-	return table.Flush()
-}
-
-// memory reads one of this process's figures, in MB.
-func memory(name string) (float64, error) {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, fmt.Errorf("reading the memory: %w", err)
-	}
-	for line := range bytes.Lines(status) {
-		if fields := strings.Fields(string(line)); len(fields) > 1 && fields[0] == name+":" {
-			kilobytes, err := strconv.ParseFloat(fields[1], 64)
-			return kilobytes / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("no %s in the status of this process", name)
 }
 
 // load is the machine's average load of the last minute.

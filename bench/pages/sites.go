@@ -59,23 +59,24 @@ func newBench() (*bench, error) {
 func (b *bench) startCaddy() error {
 	var config strings.Builder
 	fmt.Fprintf(&config, "{\nadmin off\npersist_config off\nlog {\nlevel ERROR\n}\npeople_tracking {\nstore badger %s\n}\n}\n", b.dir)
-	for v, lines := range map[variant][2]string{
+	variants := map[variant][2]string{
 		bare:    {"", ""},
 		encode:  {"encode gzip", ""},
 		flushes: {"", "flush_interval -1"},
-	} {
-		var addresses [sides]string
-		for side := range sides {
-			address, err := freeAddress()
-			if err != nil {
-				return err
-			}
+	}
+	free, err := freeAddresses(len(variants) * sides)
+	if err != nil {
+		return err
+	}
+	for v, lines := range variants {
+		addresses := [sides]string(free)
+		free = free[sides:]
+		for side, address := range addresses {
 			directive := ""
 			if side == ours {
 				directive = "people_tracking"
 			}
 			fmt.Fprintf(&config, "http://%s {\n%s\n%s\nreverse_proxy %s {\n%s\n}\n}\n", address, lines[0], directive, b.peer.origin, lines[1])
-			addresses[side] = address
 		}
 		b.sites[v] = addresses
 	}
@@ -96,10 +97,17 @@ func (b *bench) close() {
 	}
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
+// freeAddresses keeps each port until it has them all: one that was let go
+// can be handed out again.
+func freeAddresses(n int) ([]string, error) {
+	addresses := make([]string, 0, n)
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("finding a free port: %w", err)
+		}
+		defer l.Close()
+		addresses = append(addresses, l.Addr().String())
 	}
-	return l.Addr().String(), l.Close()
+	return addresses, nil
 }

@@ -25,10 +25,11 @@ func TestMain(m *testing.M) {
 // sides answer alike but for the script is what run itself insists on.
 func TestSmoke(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run(options{rounds: 2, parts: "cpu,firstbyte,memory", pause: 20 * time.Millisecond}, &out))
+	require.NoError(t, run(options{rounds: 2, parts: "cpu,counts,firstbyte,memory", pause: 20 * time.Millisecond}, &out))
 	for _, k := range cases() {
 		assert.Contains(t, out.String(), "\n"+k.name)
 	}
+	assert.Contains(t, out.String(), "control more")
 	assert.Contains(t, out.String(), "inside head, encoding open")
 	assert.Contains(t, out.String(), "ours less plain")
 }
@@ -38,16 +39,15 @@ func TestSidesThatDifferAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(b.close)
 	require.NoError(t, b.compare())
-	for name, site := range map[string]struct {
-		at [sides]string
-	}{
-		"no script in ours":   {[sides]string{b.sites[bare][plain], b.sites[bare][control], b.sites[bare][plain]}},
-		"a script in plain":   {[sides]string{b.sites[bare][ours], b.sites[bare][control], b.sites[bare][ours]}},
-		"a script in control": {[sides]string{b.sites[bare][plain], b.sites[bare][ours], b.sites[bare][ours]}},
+	at := b.sites[bare]
+	for name, swapped := range map[string][sides]string{
+		"no script in ours":   {plain: at[plain], control: at[control], ours: at[plain]},
+		"a script in plain":   {plain: at[ours], control: at[control], ours: at[ours]},
+		"a script in control": {plain: at[plain], control: at[ours], ours: at[ours]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := *b
-			changed.sites = map[variant][sides]string{bare: site.at, encode: b.sites[encode]}
+			changed.sites = map[variant][sides]string{bare: swapped, encode: b.sites[encode]}
 			assert.Error(t, changed.compare())
 		})
 	}
