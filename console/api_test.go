@@ -111,8 +111,10 @@ func TestQueriesReachTracker(t *testing.T) {
 
 	w = ask(console, http.MethodGet, "/api/persons/p1/events?from=2026-11-22T11:00:00%2B01:00&to=2026-11-22T10:09:00Z&definition=pageView&cursor=at.0&limit=200", asReader)
 	require.Equal(t, 200, w.Code)
-	assert.Equal(t, tracker.EventQuery{From: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 22, 10, 9, 0, 0, time.UTC),
-		DefinitionID: "pageView", Cursor: "at.0", Limit: 200}, people.eventQuery)
+	assert.Equal(t, tracker.EventQuery{
+		From: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 22, 10, 9, 0, 0, time.UTC),
+		DefinitionID: "pageView", Cursor: "at.0", Limit: 200,
+	}, people.eventQuery)
 }
 
 func TestParametersAreNamedInErrors(t *testing.T) {

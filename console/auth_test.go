@@ -131,8 +131,10 @@ func TestMethods(t *testing.T) {
 
 func TestPathsOutsideTheTable(t *testing.T) {
 	console := newConsole(t, crowd())
-	for _, target := range []string{"/nothing", "/api", "/api/", "/api/persons/", "/persons/", "/persons", "/api//persons", "/./", "/persons/../api/persons",
-		"/assets/console.css", "/assets/../auth.go", "/assets/%2e%2e%2fauth.go", "/openapi.json/"} {
+	for _, target := range []string{
+		"/nothing", "/api", "/api/", "/api/persons/", "/persons/", "/persons", "/api//persons", "/./", "/persons/../api/persons",
+		"/assets/console.css", "/assets/../auth.go", "/assets/%2e%2e%2fauth.go", "/openapi.json/",
+	} {
 		w := ask(console, http.MethodGet, target, asReader)
 		assert.Equal(t, 404, w.Code, target)
 		assert.Equal(t, "not_found", errorCode(t, w), target)
@@ -145,8 +147,10 @@ func TestMountPoint(t *testing.T) {
 		"/people/": "/people/", "/people": "/people/", "people": "/people/", "/": "/", "": "/",
 		"//elsewhere.example/": "/elsewhere.example/", `/\elsewhere.example/`: "/elsewhere.example/",
 	} {
-		console, err := New(Config{People: crowd(), User: func(*http.Request) string { return "operator" },
-			Base: func(*http.Request) string { return base }, Now: nowAtTest})
+		console, err := New(Config{
+			People: crowd(), User: func(*http.Request) string { return "operator" },
+			Base: func(*http.Request) string { return base }, Now: nowAtTest,
+		})
 		require.NoError(t, err)
 		document := parse(t, ask(console, http.MethodGet, "/", inBrowser))
 		brand := elements(document, classed("brand"))

@@ -215,21 +215,31 @@ func (f *fakePeople) fillFirst(random *rand.Rand, id func() string) {
 	p.Links = []tracker.Link{{PersonID: other.ID, Reason: "authenticated", At: testNow.Add(-26 * time.Hour)}}
 	p.CreatedAt, p.ModifiedAt = testNow.Add(-26*24*time.Hour), testNow.Add(-25*time.Hour)
 	f.events[p.ID] = activity(random, id, *p.LastActivityAt, 200, &visitor)
-	f.merges[p.ID] = []tracker.Merge{{ID: visitor.MergeID, VisitorID: visitor.ProfileID, PersonID: p.ID,
-		At: f.events[p.ID][119].OccurredTime, Reason: "chat started", RequestID: id()}}
+	f.merges[p.ID] = []tracker.Merge{{
+		ID: visitor.MergeID, VisitorID: visitor.ProfileID, PersonID: p.ID,
+		At: f.events[p.ID][119].OccurredTime, Reason: "chat started", RequestID: id(),
+	}}
 }
 
 // activity makes n events that end at newest, in sessions of a few each. The
 // events from the 120th on are from before the merge.
 func activity(random *rand.Rand, id func() string, newest time.Time, n int, merged *tracker.MergedFrom) []tracker.Event {
-	pages := [][2]string{{"Gravel bikes – Shop", "/bikes/gravel"}, {"Your basket – Shop", "/basket"}, {"Shop", "/"},
-		{"Delivery and returns – Shop", "/help/delivery"}, {"Checkout – Shop", "/checkout"}, {"Trail 29 carbon, size M – Shop", "/bikes/trail-29?size=M&colour=moss"}}
+	pages := [][2]string{
+		{"Gravel bikes – Shop", "/bikes/gravel"},
+		{"Your basket – Shop", "/basket"},
+		{"Shop", "/"},
+		{"Delivery and returns – Shop", "/help/delivery"},
+		{"Checkout – Shop", "/checkout"},
+		{"Trail 29 carbon, size M – Shop", "/bikes/trail-29?size=M&colour=moss"},
+	}
 	var events []tracker.Event
 	at := newest
 	add := func(session, definition, title string, at time.Time, properties any) {
 		raw, _ := json.Marshal(properties)
-		e := tracker.Event{ID: id(), DefinitionID: definition, Title: title, SessionID: session,
-			OccurredTime: at, ReceivedTime: at.Add(180 * time.Millisecond), Properties: raw}
+		e := tracker.Event{
+			ID: id(), DefinitionID: definition, Title: title, SessionID: session,
+			OccurredTime: at, ReceivedTime: at.Add(180 * time.Millisecond), Properties: raw,
+		}
 		if merged != nil && len(events) >= 120 {
 			e.MergedFrom = merged
 		}
@@ -254,8 +264,10 @@ func activity(random *rand.Rand, id func() string, newest time.Time, n int, merg
 				fallthrough
 			default:
 				path, _, _ := strings.Cut(page[1], "?")
-				add(session, "pageView", "Page view", at, map[string]any{"pageTitle": page[0], "url": "https://shop.example" + page[1], "domain": "shop.example",
-					"path": path, "referrer": "https://search.example/", "deviceType": "desktop", "browserName": "Firefox", "browserVersion": "145.0", "browserOS": "Linux", "browserLanguage": "es-ES", "websiteLanguage": "en"})
+				add(session, "pageView", "Page view", at, map[string]any{
+					"pageTitle": page[0], "url": "https://shop.example" + page[1], "domain": "shop.example",
+					"path": path, "referrer": "https://search.example/", "deviceType": "desktop", "browserName": "Firefox", "browserVersion": "145.0", "browserOS": "Linux", "browserLanguage": "es-ES", "websiteLanguage": "en",
+				})
 			}
 			ended = at
 			at = at.Add(-time.Duration(5+random.IntN(300)) * time.Second)

@@ -30,8 +30,10 @@ func hostile(value string) *fakePeople {
 	object, _ := json.Marshal(map[string]any{value: value, "url": value, "nested": []string{value}})
 	p.CustomAttributes = map[string]json.RawMessage{value: quoted, "list " + value: json.RawMessage("[" + string(object) + "]"), "object " + value: object}
 	p.Links[0].Reason = value
-	standard, _ := json.Marshal(map[string]any{"pageTitle": value, "url": value, "domain": value, "path": value, "referrer": value,
-		"browserName": value, "browserVersion": value, "browserOS": value, "deviceType": value, "utm_source": value, "duration": value, "reason": value})
+	standard, _ := json.Marshal(map[string]any{
+		"pageTitle": value, "url": value, "domain": value, "path": value, "referrer": value,
+		"browserName": value, "browserVersion": value, "browserOS": value, "deviceType": value, "utm_source": value, "duration": value, "reason": value,
+	})
 	events := f.events["p1"]
 	for i := range events {
 		events[i].Properties = standard

@@ -109,8 +109,10 @@ func (h *handler) personPage(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("list merges: %w", err)
 	}
 
-	view := personView{Person: clock.profile(person), Days: clock.timeline(events), Definition: query.DefinitionID,
-		From: params.get("from"), To: params.get("to"), Choices: choices(events, query.DefinitionID)}
+	view := personView{
+		Person: clock.profile(person), Days: clock.timeline(events), Definition: query.DefinitionID,
+		From: params.get("from"), To: params.get("to"), Choices: choices(events, query.DefinitionID),
+	}
 	view.frame = h.frame(r, clock, view.Person.Name)
 	view.IsFiltered = view.Definition != "" || view.From != "" || view.To != ""
 	view.Unfiltered = view.Base + "persons/" + view.Person.Path
@@ -154,8 +156,10 @@ type problemView struct {
 }
 
 func (h *handler) errorPage(w http.ResponseWriter, r *http.Request, shown *problem) error {
-	view := problemView{frame: h.frame(r, h.clockFor(r), http.StatusText(shown.Status)),
-		Status: shown.Status, Heading: headings[shown.Status], Message: shown.Message}
+	view := problemView{
+		frame:  h.frame(r, h.clockFor(r), http.StatusText(shown.Status)),
+		Status: shown.Status, Heading: headings[shown.Status], Message: shown.Message,
+	}
 	if view.Heading == "" {
 		view.Heading = http.StatusText(shown.Status)
 	}

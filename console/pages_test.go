@@ -96,9 +96,11 @@ func TestAPageOfEventsMayBeEmpty(t *testing.T) {
 func TestPersonPage(t *testing.T) {
 	document := open(t, small(), "/persons/p1")
 	page := text(document)
-	for _, want := range []string{"Semi Gabcik Holsen", "Customer", "Active now", "External id", "crm-7", "verified: authenticated with it",
+	for _, want := range []string{
+		"Semi Gabcik Holsen", "Customer", "Active now", "External id", "crm-7", "verified: authenticated with it",
 		"Kirchmayer street 97", "Contacts as given, not verified", "a@customer.example", "421905123450", "Mercedes", "category 1 item", "special",
-		"Connected, not merged", "A chat was started, so what the visitor had done until then came here.", "came through a merge", "Button clicked", "Session started"} {
+		"Connected, not merged", "A chat was started, so what the visitor had done until then came here.", "came through a merge", "Button clicked", "Session started",
+	} {
 		assert.Contains(t, page, want, "B6, B17, B23")
 	}
 	assert.NotContains(t, page, "__id")
@@ -190,5 +192,6 @@ func TestCustomAttributes(t *testing.T) {
 	})
 	assert.Equal(t, []field{{Name: "a", Value: "x"}, {Name: "b", Value: "true"}, {Name: "broken", Value: "{"}, {Name: "n", Value: "null"}, {Name: "o", Value: "{\n  \"k\": 1\n}", Block: true}}, values)
 	assert.Equal(t, []table{{Name: "empty"}, {Name: "l", Columns: []string{"name", "since"}, Rows: [][]field{
-		{{Name: "name", Value: "x"}, {}}, {{Name: "name", Value: "y"}, {Name: "since", Value: "2"}}, {{}, {}}}}}, lists)
+		{{Name: "name", Value: "x"}, {}}, {{Name: "name", Value: "y"}, {Name: "since", Value: "2"}}, {{}, {}},
+	}}}, lists)
 }

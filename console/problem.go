@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -62,7 +63,7 @@ func problemOf(err error) (shown *problem, known bool) {
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	shown, known := problemOf(err)
 	if !known {
-		h.log.ErrorContext(r.Context(), "console: request failed", "route", r.Pattern, "error", err)
+		h.log.ErrorContext(r.Context(), "console: request failed", slog.String("route", r.Pattern), slog.Any("error", err))
 	}
 	if shown.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
@@ -75,7 +76,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}{shown})
 	}
 	if err != nil {
-		h.log.ErrorContext(r.Context(), "console: answering an error failed", "error", err)
+		h.log.ErrorContext(r.Context(), "console: answering an error failed", slog.Any("error", err))
 		w.WriteHeader(http.StatusInternalServerError)
 	}
 }

@@ -17,8 +17,10 @@ func happened(definition, session, at string, merged *tracker.MergedFrom) tracke
 	if err != nil {
 		panic(err)
 	}
-	return tracker.Event{ID: definition + at, DefinitionID: definition, Title: definition, SessionID: session, OccurredTime: when, ReceivedTime: when, MergedFrom: merged,
-		Properties: json.RawMessage(`{"browserName":"Firefox","browserVersion":"145.0.1","browserOS":"Linux","deviceType":"desktop"}`)}
+	return tracker.Event{
+		ID: definition + at, DefinitionID: definition, Title: definition, SessionID: session, OccurredTime: when, ReceivedTime: when, MergedFrom: merged,
+		Properties: json.RawMessage(`{"browserName":"Firefox","browserVersion":"145.0.1","browserOS":"Linux","deviceType":"desktop"}`),
+	}
 }
 
 // outline tells which sessions stand in which day, with how many events.

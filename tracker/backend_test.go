@@ -86,6 +86,6 @@ func TestB9BackEndReportsRefused(t *testing.T) {
 			assert.Equal(t, before, w.keys())
 		})
 	}
-	assert.ErrorIs(t, w.service.InvalidateSession(context.Background(), DefaultAccount, widgetID, strings.Repeat("x", 51)), ErrBadSessionID)
-	assert.ErrorIs(t, w.service.InvalidateSession(context.Background(), DefaultAccount, "nobody's", "s"), ErrNotFound)
+	require.ErrorIs(t, w.service.InvalidateSession(context.Background(), DefaultAccount, widgetID, strings.Repeat("x", 51)), ErrBadSessionID)
+	require.ErrorIs(t, w.service.InvalidateSession(context.Background(), DefaultAccount, "nobody's", "s"), ErrNotFound)
 }

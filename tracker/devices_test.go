@@ -449,7 +449,7 @@ func TestB8FirstCallsOfAPageAreOfTheNewEpoch(t *testing.T) {
 			assert.Len(t, ofDefinition(w.timeline(person), "pageView"), before)
 			b.send(b.request(queued))
 			b.startChat()
-			assert.Equal(t, 1, len(ofDefinition(w.timeline(b.person().ID), "pageView")))
+			assert.Len(t, ofDefinition(w.timeline(b.person().ID), "pageView"), 1)
 		})
 	}
 }
@@ -479,4 +479,19 @@ func TestDeletedDeviceIsReferencedByNobody(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSessionIDStaysThatOfItsWidget(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	b.authenticate(w.token("email", "anna@example.com", withSID("s-1")))
+	anna := b.profile().id
+	b.authenticate(w.token("email", "anna@example.com", fromWidget(leadsID))) // refreshed by another widget, without a sid
+	w.pass(2 * time.Second)
+	require.NoError(t, w.service.InvalidateSession(context.Background(), DefaultAccount, widgetID, "s-1"))
+	b.epoch = ""
+	b.open()
+	assert.NotEqual(t, anna, b.profile().id)
+	assert.Equal(t, kindVisitor, b.profile().kind)
 }

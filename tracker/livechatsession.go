@@ -393,7 +393,7 @@ func (w *work) tokenCookie(cookie SiteCookie, hash digest) error {
 	claims, err := w.verify(cookie.Value)
 	if err != nil {
 		w.warnings = append(w.warnings, Warning{Code: "invalid_token_cookie", Message: "The token in the site's session cookie is not valid: " + err.Error()})
-		return nil
+		return nil //nolint:nilerr // a warning of the call, not a fault of the request
 	}
 	c, err := w.authenticate(claims, "")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 // PersonType is the platform's type of a person.
 type PersonType string
 
+// The types a person can have.
 const (
 	TypeLead     PersonType = "LEAD"
 	TypeCustomer PersonType = "CUSTOMER"
@@ -53,10 +54,12 @@ type ContactInformation struct {
 	Phone []PhoneContact `json:"phone,omitempty"`
 }
 
+// EmailContact is an e-mail address of a person.
 type EmailContact struct {
 	Address string `json:"address"`
 }
 
+// PhoneContact is a phone number of a person, in digits.
 type PhoneContact struct {
 	Number string `json:"number"`
 }
