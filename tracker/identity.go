@@ -175,9 +175,9 @@ func (w *work) authenticate(claims livechat.Claims, cause string) (*chat, error)
 }
 
 func (w *work) renew(c *chat, claims livechat.Claims) {
-	c.widget, c.issued, c.dirty = claims.WidgetID, claims.IssuedAt.UnixMilli(), true
-	if claims.SessionID != "" {
-		c.sid = claims.SessionID
+	c.issued, c.dirty = claims.IssuedAt.UnixMilli(), true
+	if claims.SessionID != "" || c.sid == "" { // a sid is one of its widget
+		c.widget, c.sid = claims.WidgetID, claims.SessionID
 	}
 }
 

@@ -89,7 +89,7 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 	if r.now >= tok.expires+30_000 {
 		return CodePersonState
 	}
-	if at, ok := o.invalidated[tok.sid]; ok && tok.sid != "" && tok.issued <= at {
+	if at, ok := o.invalidated[tok.session()]; ok && tok.issued <= at {
 		return CodePersonState
 	}
 	who := o.subjects[tok.subject]
@@ -100,7 +100,7 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 	who.customer = who.customer || !tok.asLead
 	switch bound := d.chat; {
 	case bound != nil && bound.who == who:
-		bound.sid, bound.issued = tok.sid, tok.issued
+		bound.renew(tok)
 		return 0
 	case bound != nil && bound.auth:
 		o.buried[d.cookie] = true
@@ -112,7 +112,8 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 		d.chat = &oChat{}
 		d.chat.use(r.now)
 	}
-	d.chat.who, d.chat.auth, d.chat.sid, d.chat.issued = who, true, tok.sid, tok.issued
+	d.chat.who, d.chat.auth = who, true
+	d.chat.renew(tok)
 	o.become(d, who, r.now, r.now, c.ID)
 	o.issue(d, r.now)
 	return 0

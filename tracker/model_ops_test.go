@@ -134,12 +134,13 @@ func (s *sim) flushSome(b *simBrowser, tab *simTab) {
 
 // again repeats an older request as it was made, with the cookies of now (B26).
 func (s *sim) again(b *simBrowser) {
-	if len(b.history) == 0 {
+	const bootHolds = 19 * oHour // behind that the SDK has begun anew
+	if len(b.history) == 0 || (b.answered == 0 && s.at()-b.bootSince > bootHolds) {
 		return
 	}
 	old := pick(s, b.history)
 	for _, c := range old.calls {
-		if s.at()-old.at > 6*oDay || s.at()-(c.at-b.skew) > 6*oDay || (s.calm && c.answer != 0) || s.forgotten(old.tab, c) {
+		if s.at()-old.at > 6*oDay || s.at()-min(c.at, c.at-b.skew) > 6*oDay || (s.calm && c.answer != 0) || s.forgotten(old.tab, c) {
 			return
 		}
 	}
@@ -210,13 +211,13 @@ func (s *sim) sign(token *oToken) string {
 // invalidate: the site's back end ends the sessions of a sid, of one widget.
 func (s *sim) invalidate() {
 	sid := pick(s, []string{"sid-1", "sid-2"})
-	for _, widget := range []string{widgetID, leadsID} {
-		if err := s.service.InvalidateSession(context.Background(), DefaultAccount, widget, sid); err != nil {
-			s.fail("invalidating: %v", err)
-		}
+	of := &oToken{sid: sid, asLead: s.chance(2)}
+	widget := map[bool]string{false: widgetID, true: leadsID}[of.asLead]
+	if err := s.service.InvalidateSession(context.Background(), DefaultAccount, widget, sid); err != nil {
+		s.fail("invalidating: %v", err)
 	}
-	s.oracle.invalidated[sid] = s.at()
-	s.note("%s invalidated at %s", sid, s.now.Format("02 15:04:05.000"))
+	s.oracle.invalidated[of.session()] = s.at()
+	s.note("%s invalidated at %s", of.session(), s.now.Format("02 15:04:05.000"))
 }
 
 // clear: somebody clears cookies, with or without the storage beside them.

@@ -84,7 +84,7 @@ type (
 		auth   bool
 		until  int64 // in use up to here: within a minute of its last call
 		ended  int64
-		sid    string
+		sid    string // with its widget
 		issued int64
 	}
 	oBoot struct {
@@ -248,6 +248,21 @@ func (c *oChat) lasts() int64 {
 func (c *oChat) use(now int64) {
 	if now > c.until {
 		c.until = now + oMinute
+	}
+}
+
+// session names the site's own session that a token speaks of, "" for none.
+func (tok *oToken) session() string {
+	if tok.sid == "" {
+		return ""
+	}
+	return fmt.Sprint(tok.asLead, " ", tok.sid)
+}
+
+func (c *oChat) renew(tok *oToken) {
+	c.issued = tok.issued
+	if tok.sid != "" {
+		c.sid = tok.session()
 	}
 }
 

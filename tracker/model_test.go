@@ -103,7 +103,7 @@ func (s *sim) report(t *testing.T, seed uint64) {
 func TestModel(t *testing.T) {
 	started, ops, worlds := time.Now(), 0, uint64(0)
 	for ; ops < *modelOps; worlds++ {
-		seed, calm := *modelSeed+worlds, worlds%2 == 0
+		seed, calm := *modelSeed+worlds, (*modelSeed+worlds)%2 == 0
 		func() {
 			st := memory.New()
 			defer func() { require.NoError(t, st.Close()) }()
