@@ -144,7 +144,7 @@ func (t *tx) pending(r Range) []Write {
 	var over []Write
 	earlier, own := t.batch.scan(r), t.own.scan(r)
 	for len(earlier) > 0 || len(own) > 0 {
-		order := 0
+		var order int
 		switch {
 		case len(earlier) == 0:
 			order = 1

@@ -85,7 +85,7 @@ func TestOpenLocked(t *testing.T) {
 
 func TestOpenRefusesWhatCannotWork(t *testing.T) {
 	_, err := Open(t.TempDir(), Options{MemTableBytes: 4 << 20})
-	assert.ErrorContains(t, err, "too small")
+	require.ErrorContains(t, err, "too small")
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err = Open(file, Options{})

@@ -93,8 +93,8 @@ func TestLostCommitsAreNoticedAtStart(t *testing.T) {
 			change(t, memLog(t, dir), damage)
 			_, err := Open(dir, Options{BallastBytes: -1})
 			require.ErrorIs(t, err, ErrBehind)
-			assert.ErrorContains(t, err, "200 was acknowledged")
-			assert.ErrorContains(t, err, dir)
+			require.ErrorContains(t, err, "200 was acknowledged")
+			require.ErrorContains(t, err, dir)
 			_, err = Open(dir, Options{BallastBytes: -1})
 			require.ErrorIs(t, err, ErrBehind, "a refused open must not make the next succeed")
 
@@ -175,7 +175,7 @@ func flipBitsInATable(t *testing.T, opts Options) {
 		})
 		s, err := Open(damaged, opts)
 		if err != nil {
-			assert.ErrorIs(t, err, ErrDamaged)
+			require.ErrorIs(t, err, ErrDamaged)
 			noticed++
 			continue
 		}
@@ -200,7 +200,7 @@ func TestADamagedTableCanBeAccepted(t *testing.T) {
 	change(t, tables[0], func(data []byte) []byte { data[3000] ^= 1; return data })
 	_, err = Open(dir, Options{})
 	require.ErrorIs(t, err, ErrDamaged)
-	assert.ErrorContains(t, err, tables[0])
+	require.ErrorContains(t, err, tables[0])
 	s = openStore(t, dir, Options{AcceptLoss: true})
 	assert.NotNil(t, get(t, s, "k9"))
 	put(t, s, "k", []byte("v"))

@@ -134,7 +134,7 @@ func killedRound(t *testing.T, dir string, round, n int) []string {
 			require.NoError(t, child.Process.Kill())
 		}
 	}
-	assert.Error(t, child.Wait(), "the child ended by itself")
+	require.Error(t, child.Wait(), "the child ended by itself")
 	// The last line may be cut by the kill.
 	return keys[:len(keys)-1]
 }

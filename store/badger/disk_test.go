@@ -45,10 +45,10 @@ func TestUpdatesAreRefusedBeforeTheDiskIsFull(t *testing.T) {
 		s.engine.disk.check()
 		err := tryPut(s)
 		if step.full {
-			assert.ErrorIs(t, err, store.ErrUnavailable, "%d MiB free", step.free/mib)
-			assert.NotErrorIs(t, err, store.ErrUnknown)
+			require.ErrorIs(t, err, store.ErrUnavailable, "%d MiB free", step.free/mib)
+			require.NotErrorIs(t, err, store.ErrUnknown)
 		} else {
-			assert.NoError(t, err, "%d MiB free", step.free/mib)
+			require.NoError(t, err, "%d MiB free", step.free/mib)
 		}
 		assert.Equal(t, step.full, s.Stats().DiskFull)
 		assert.Equal(t, []byte("v"), get(t, s, "k"), "reading goes on")
@@ -78,7 +78,7 @@ func TestBallastIsDroppedOnAFullDiskAndMadeAgain(t *testing.T) {
 	assert.NoFileExists(t, ballast)
 	d.set(320 * mib) // room to write, and not for the ballast
 	s.engine.disk.check()
-	assert.NoError(t, tryPut(s))
+	require.NoError(t, tryPut(s))
 	assert.NoFileExists(t, ballast)
 	s.engine.disk.check()
 	d.set(100 * mib)

@@ -54,7 +54,7 @@ func cutRound(t *testing.T, image, cut, dir, unsynced string) int {
 			require.NoError(t, child.Process.Kill())
 		}
 	}
-	assert.Error(t, child.Wait())
+	require.Error(t, child.Wait())
 	keys = keys[:len(keys)-1]
 
 	after := t.TempDir()

@@ -46,7 +46,7 @@ func testConflicts(t *testing.T, dsn string) {
 				err := two.Commit([]store.Write{b})
 				two.Discard()
 				if state == "absent" && first == "delete" {
-					assert.NoError(t, err, "what was read is still so: %s, %s, then %s", state, first, second)
+					require.NoError(t, err, "what was read is still so: %s, %s, then %s", state, first, second)
 					continue
 				}
 				assert.ErrorIs(t, err, store.ErrConflict, "%s, %s, then %s", state, first, second)

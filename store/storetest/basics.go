@@ -163,6 +163,9 @@ var basics = map[string]func(*testing.T, store.Store){
 				return tx.Put(key(50), value(50))
 			})
 			after, err := r.Scan(store.Range{Limit: 100})
+			if err != nil {
+				return err
+			}
 			assert.Equal(t, before, after)
 			got, err := r.Get(key(1))
 			assert.Equal(t, value(1), got)

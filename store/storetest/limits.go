@@ -81,11 +81,13 @@ var limits = map[string]func(*testing.T, store.Store){
 	},
 	"fail/an error that fn swallows": func(t *testing.T, s store.Store) {
 		err := s.Update(context.Background(), func(tx store.Tx) error {
-			assert.NoError(t, tx.Put(key(1), value(1)))
+			if err := tx.Put(key(1), value(1)); err != nil {
+				return err
+			}
 			assert.Error(t, tx.Put(key(2), make([]byte, store.MaxValueBytes+1)))
 			return nil
 		})
-		assert.ErrorIs(t, err, store.ErrTooLarge)
+		require.ErrorIs(t, err, store.ErrTooLarge)
 		assert.Nil(t, get(t, s, key(1)), "half of an update was written")
 	},
 	"fail/invalid keys and ranges": func(t *testing.T, s store.Store) {
@@ -98,7 +100,7 @@ var limits = map[string]func(*testing.T, store.Store){
 				"get":    s.Update(ctx, func(tx store.Tx) error { _, err := tx.Get(bad); return err }),
 				"view":   s.View(ctx, func(r store.Reader) error { _, err := r.Get(bad); return err }),
 			} {
-				assert.ErrorIs(t, err, store.ErrInvalid, "%s %q", name, bad)
+				require.ErrorIs(t, err, store.ErrInvalid, "%s %q", name, bad)
 			}
 		}
 		for _, limit := range []int{0, -1} {
