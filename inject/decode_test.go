@@ -112,8 +112,8 @@ func TestRule09StreamsThroughFlushes(t *testing.T) {
 				w.Header().Set("Content-Encoding", coding)
 				z := open(w)
 				_, _ = io.WriteString(z, "<html><head>")
-				require.NoError(t, z.Flush())
-				require.NoError(t, http.NewResponseController(w).Flush())
+				assert.NoError(t, z.Flush())
+				assert.NoError(t, http.NewResponseController(w).Flush())
 				assert.Equal(t, "<html><head>"+testScript, string(rec.body))
 				assert.Equal(t, "flush", rec.calls[len(rec.calls)-1])
 				_, _ = io.WriteString(z, "<p>later")
@@ -170,7 +170,7 @@ func TestRule09CorruptionLaterBreaksOff(t *testing.T) {
 	cut := body[:len(body)-9]
 	s := newSite(t, nil, encodedUnknown("gzip", cut))
 	got := s.get()
-	assert.Error(t, got.err, "the client must see that the page is not whole")
+	require.Error(t, got.err, "the client must see that the page is not whole")
 	assert.Contains(t, got.body, testScript)
 
 	broken := []byte(body)
