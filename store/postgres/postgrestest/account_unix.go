@@ -18,7 +18,7 @@ type account struct{ uid, gid int }
 // root, which PostgreSQL refuses; nil stands for our own.
 func unprivileged() (*account, error) {
 	if os.Getuid() != 0 {
-		return nil, nil //nolint:nilnil // see above
+		return nil, nil
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		found, err := user.Lookup(name)
@@ -39,7 +39,7 @@ func unprivileged() (*account, error) {
 }
 
 func command(as *account, dir, name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...) //nolint:noctx // it ends with the test
+	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt of the terminal is for the tests
