@@ -35,7 +35,14 @@ func TestPagesOfEveryForm(t *testing.T) {
 		start := `<!doctype html><html lang=de><head><title>Höhenwege und Übergänge</title>` + liveChat + `<!--`
 		return start + strings.Repeat("ä", (n-len(start)-3)/2) + `--><meta charset=utf-8>` + counted + `</head>` + body + `</html>`
 	}
+	// Browsers look on in the body, up to byte 1,024 and no further.
+	inBody := func(n int) string {
+		start := `<!doctype html><html lang=de><head>` + liveChat + counted + `</head><body><h1>Höhenwege</h1><!--`
+		return start + strings.Repeat("-", max(0, n-len(start)-3)) + `--><meta charset=utf-8><p>Über 3.000 Touren</p></body></html>`
+	}
 	cases := []pageCase{
+		{name: "encoding declared in the body", serve: undeclared(inBody(600)), scripts: 1},
+		{name: "encoding declared in the body at the last moment", serve: undeclared(inBody(990)), reason: "skipped_charset_position"},
 		{name: "encoding declared late", serve: undeclared(late(700)), scripts: 1},
 		{name: "encoding declared at the last moment", serve: undeclared(late(980)), scripts: 1},
 		{name: "no head tag", serve: document(`<!doctype html><html lang=de><title>Höhenwege</title>` + liveChat + counted + body + `</html>`), scripts: 1},

@@ -73,6 +73,9 @@ func origin(w http.ResponseWriter, r *http.Request) {
 	h.Set("ETag", `"5f3a9c01"`)
 	h.Set("Last-Modified", "Mon, 02 Nov 2026 10:00:00 GMT")
 	h.Set("Cache-Control", "no-cache")
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
 	_, _ = w.Write(found.body)
 }
 
