@@ -215,6 +215,15 @@ func (s *site) waitFor(want ...string) {
 	}
 }
 
+// hold lets no request be answered until release is called, or the test ends.
+func (s *site) hold() (release func()) {
+	wait := make(chan struct{})
+	release = sync.OnceFunc(func() { close(wait) })
+	s.t.Cleanup(release)
+	s.onRequest(func(http.ResponseWriter, batch, int) bool { <-wait; return false })
+	return release
+}
+
 // waitForChats waits until the chat calls are exactly these, in this order.
 func (s *site) waitForChats(want ...string) {
 	s.t.Helper()

@@ -21,6 +21,7 @@ let flying = 0; // calls at the front of the queue that are in a request now
 let limit = MOST_UNANSWERED;
 let failures = 0;
 let unreachable = false; // the last attempt had no answer at all
+let carried: Call | undefined; // last call a beacon took
 let timer: any = true; // of the next attempt; true until calls may leave at all
 let scheduled = false;
 
@@ -88,8 +89,7 @@ async function send(): Promise<void> {
     flying = calls.length;
     const response = await fetch(endpoint, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body,
+      body, // as text/plain, like a beacon: the server takes both, and no preflight is ever needed
       // Other scripts may have used up what keepalive requests share: then a
       // plain one still gets through.
       keepalive: !unreachable,
@@ -145,7 +145,9 @@ export function flush(): void {
   if (timer || !queue[0]) return;
   save();
   send(); // runs up to its request before it returns
-  if (!flying || !queue[flying]) return;
+  const last = queue[queue.length - 1];
+  if (!queue[flying] || last === carried) return;
+  carried = last; // the end of a page has several events
   // Before the first answer the beacon may be the request that makes the
   // device, so it repeats what is in flight, init first, under the same ids.
   const from = epoch ? flying : 0;

@@ -1,0 +1,482 @@
+package sdk
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// timers keeps back what is set for a second or more, and the page's fire()
+// runs it: the tests decide when time passes. Shorter ones are the page's own.
+const timers = `<script>{ window.late = []; const real = window.setTimeout;
+	window.setTimeout = (f, ms, ...a) => ms >= 400 ? late.push({ f, ms }) : real(f, ms, ...a);
+	Math.random = () => 0.5;
+	window.fire = ms => { for (const l of late.splice(0)) if (l.ms == ms) l.f(); else late.push(l) }; }</script>`
+
+const start = `window.sdk = new PeopleTrackingSDK(); return sdk.init('k')`
+
+// open serves a page with the stub and initialises explicitly.
+func open(t *testing.T, head string) (*site, *tab) {
+	s := newSite(t)
+	s.add("/", TagOptions{}, head+stub)
+	p := s.tab(t).open("/")
+	require.JSONEq(t, succeeded, p.eval(start))
+	s.waitFor("init", "page")
+	return s, p
+}
+
+func stamps(s *site) (list []string) {
+	for _, b := range s.received() {
+		for _, c := range b.Calls {
+			_, sequence, _ := strings.Cut(c.ID, "-")
+			list = append(list, sequence+":"+c.Method+"@"+c.Epoch)
+		}
+	}
+	return list
+}
+
+func TestB8_EveryCallCarriesTheEpochItWasMadeUnder(t *testing.T) {
+	s := newSite(t)
+	s.add("/", TagOptions{}, stub)
+	s.onRequest(func(w http.ResponseWriter, b batch, nth int) bool {
+		epoch := "before"
+		for _, b := range append(s.received()[:nth], b) {
+			for _, c := range b.Calls {
+				if c.Method == "chat" {
+					epoch = "after"
+				}
+			}
+		}
+		answer(w, b, epoch, nil)
+		return true
+	})
+	p := s.tab(t).open("/")
+	p.eval(start)
+	p.eval(`return Promise.all([sdk.track('a'), sdk.chat('started'), sdk.track('b'), sdk.track('c')])`)
+	p.eval(`return sdk.track('d')`)
+	tab, _, _ := strings.Cut(s.received()[0].Calls[0].ID, "-")
+	assert.Equal(t, []string{"1:init@", "2:page@", "3:track@before", "4:chat@before",
+		"5:track@before+" + tab + "-4", "6:track@before+" + tab + "-4", "7:track@after"}, stamps(s))
+	p.clean()
+}
+
+func TestB8_AChatBeforeAnyAnswer(t *testing.T) {
+	s := newSite(t)
+	s.add("/", TagOptions{}, stub)
+	p := s.tab(t).open("/")
+	p.eval(`window.sdk = new PeopleTrackingSDK(); sdk.init('k'); sdk.chat('started'); return sdk.track('a')`)
+	tab, _, _ := strings.Cut(s.received()[0].Calls[0].ID, "-")
+	assert.Equal(t, []string{"1:init@", "2:page@", "3:chat@", "4:track@+" + tab + "-3"}, stamps(s))
+}
+
+func TestB2_BootUntilAnswered(t *testing.T) {
+	s := newSite(t)
+	s.add("/", TagOptions{AutoInit: true, Key: "auto"}, timers+stub)
+	s.onRequest(func(w http.ResponseWriter, _ batch, nth int) bool {
+		if nth == 0 { // the answer is lost
+			w.Header().Set("Content-Length", "100")
+			_, _ = w.Write([]byte("{"))
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	})
+	p := s.tab(t).open("/")
+	s.until("the first request", func(b []batch) bool { return len(b) >= 1 })
+	p.eval(`while (!late.some(l => l.ms == 500)) await new Promise(r => setTimeout(r, 5)); fire(500)`)
+	s.until("the second request", func(b []batch) bool { return len(b) >= 2 })
+	p.eval(`const sdk = new PeopleTrackingSDK(); await sdk.init('auto')`)
+	p.open("/")
+	s.until("a third page", func(b []batch) bool { return len(b) >= 4 })
+
+	got := s.received()
+	assert.Regexp(t, "^[0-9a-f]{32}$", got[0].Boot)
+	assert.Equal(t, got[0].Boot, got[1].Boot, "a lost answer leads to the same device")
+	assert.Equal(t, got[0].Calls, got[1].Calls, "B26: the same ids and times")
+	assert.Empty(t, got[2].Boot)
+	assert.Empty(t, got[3].Boot, "the browser remembers that it was answered")
+	assert.True(t, got[3].cookie)
+
+	p.eval(`await new PeopleTrackingSDK().init('auto'); localStorage.people = Date.now() - 25 * 3600e3`)
+	p.open("/")
+	s.until("a page a day later", func(b []batch) bool { return len(b) >= 6 })
+	assert.Regexp(t, "^[0-9a-f]{32}$", s.received()[5].Boot)
+	assert.NotEqual(t, got[0].Boot, s.received()[5].Boot, "after a day it starts over with a fresh one")
+}
+
+func TestB2_TabsOpenedTogetherAreOneDevice(t *testing.T) {
+	s := newSite(t)
+	s.add("/", TagOptions{AutoInit: true, Key: "auto"}, stub)
+	release := s.hold()
+	first := s.tab(t).open("/")
+	s.until("the first tab", func(b []batch) bool { return len(b) >= 1 })
+	second := first.sibling().open("/")
+	s.until("the second tab", func(b []batch) bool { return len(b) >= 2 })
+	release()
+	got := s.received()
+	assert.Equal(t, got[0].Boot, got[1].Boot)
+	assert.NotEqual(t, got[0].Calls[0].ID, got[1].Calls[0].ID)
+	first.clean()
+	second.clean()
+}
+
+func TestB35_BusyServer(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway} {
+		t.Run(fmt.Sprintf("ok/%d", status), func(t *testing.T) {
+			s, p := open(t, timers)
+			s.onRequest(func(w http.ResponseWriter, _ batch, nth int) bool {
+				if nth == 1 || nth == 2 {
+					w.Header().Set("Retry-After", "7")
+					w.WriteHeader(status)
+				}
+				return nth < 3
+			})
+			p.eval(`late.length = 0; window.one = sdk.track('one')`)
+			s.until("the refused request", func(b []batch) bool { return len(b) >= 2 })
+			// Seven seconds as asked, and half of the first second at random.
+			assert.Equal(t, "[5000,7500,30000]", p.eval(`while (late.length < 2) await new Promise(r => setTimeout(r, 5)); late.push({ ms: 30000 }); return late.map(l => l.ms).sort((a, b) => a - b)`))
+			assert.JSONEq(t, `{"success":false,"error":{"code":2016,"name":"SdkTrackError","origin":"fe-snippet","platform":"fe-snippet",
+				"message":"Error when calling track(). Cause: no answer yet, it will be sent again"}}`, p.eval(`fire(5000); return one`))
+			p.eval(`window.two = sdk.track('two')`)
+			assert.Len(t, s.received(), 2, "nothing is sent while it waits")
+			p.eval(`fire(7500); while (!late.some(l => l.ms == 8000)) await new Promise(r => setTimeout(r, 5)); fire(8000)`)
+			assert.JSONEq(t, succeeded, p.eval(`return two`))
+			s.waitFor("init", "page", `track {"eventId":"one"}`, `track {"eventId":"two"}`)
+			got := s.received()
+			assert.Equal(t, got[1].Calls[0], got[3].Calls[0], "B26: the same id, time and stamp")
+			assert.Equal(t, "[]", p.eval(`return Object.keys(localStorage).filter(k => k.startsWith('people.'))`), "what is answered is stored no more")
+		})
+	}
+}
+
+func TestTooLargeBatchesAreHalved(t *testing.T) {
+	s, p := open(t, "")
+	s.onRequest(func(w http.ResponseWriter, b batch, _ int) bool {
+		if len(b.Calls) > 2 {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		}
+		return len(b.Calls) > 2
+	})
+	assert.Equal(t, "[true,true,true,true,true]", p.eval(`return (await Promise.all('abcde'.split('').map(e => sdk.track(e)))).map(r => r.success)`))
+	s.onRequest(func(w http.ResponseWriter, b batch, _ int) bool {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return true
+	})
+	assert.Contains(t, p.eval(`return sdk.track('f')`), "Cause: status 413", "a single call cannot be halved")
+}
+
+func TestAnAnswerThatIsNoneIsNotTaken(t *testing.T) {
+	s, p := open(t, timers)
+	s.onRequest(func(w http.ResponseWriter, _ batch, nth int) bool {
+		switch nth {
+		case 1:
+			_, _ = w.Write([]byte("<!doctype html>Please log in"))
+		case 2:
+			_, _ = w.Write([]byte(`{"results":{"0":1}}`))
+		case 3:
+			_, _ = w.Write([]byte(`null`))
+		}
+		return nth < 4
+	})
+	p.eval(`window.one = sdk.track('one')`)
+	for _, ms := range []string{"500", "1000", "2000"} {
+		p.eval(`while (!late.some(l => l.ms == ` + ms + `)) await new Promise(r => setTimeout(r, 5)); fire(` + ms + `)`)
+	}
+	assert.JSONEq(t, succeeded, p.eval(`return one`))
+	p.clean()
+}
+
+// A tab never has more than 64 unanswered calls, and no body that a browser
+// would not carry beyond the end of a page.
+func TestBoundsOfARequest(t *testing.T) {
+	s, p := open(t, "")
+	const count = 200
+	assert.Equal(t, fmt.Sprint(count), p.eval(fmt.Sprintf(`return (await Promise.all([...Array(%d).keys()].map(i => sdk.track('e' + i, { text: 'é'.repeat(i * 5) })))).filter(r => r.success).length`, count)))
+	total := 0
+	for i, b := range s.received() {
+		assert.LessOrEqual(t, len(b.Calls), 64)
+		assert.LessOrEqual(t, b.bytes, 65536)
+		for _, c := range b.Calls {
+			total++
+			assert.True(t, strings.HasSuffix(c.ID, fmt.Sprintf("-%d", total)), "in order, each once: batch %d", i)
+		}
+	}
+	assert.Equal(t, count+2, total)
+	p.clean()
+}
+
+func TestTheQueueIsBounded(t *testing.T) {
+	s := newSite(t)
+	s.add("/", TagOptions{}, stub)
+	release := s.hold()
+	p := s.tab(t).open("/")
+	var stored int
+	result := p.eval(`window.sdk = new PeopleTrackingSDK(); sdk.init('k'); const all = [];
+		for (let i = 0; i < 40; i++) all.push(sdk.track('e', { text: 'x'.repeat(15000) }));
+		const refused = (await Promise.all(all.map(a => Promise.race([a, new Promise(r => setTimeout(r, 200))])))).filter(r => r);
+		window.stored = Object.entries(localStorage).filter(([k]) => k.startsWith('people.')).reduce((n, [, v]) => n + v.length, 0);
+		return refused.map(r => r.error.message)`)
+	require.NoError(t, json.Unmarshal([]byte(p.eval(`return stored`)), &stored))
+	release()
+	assert.Contains(t, result, "Cause: too large")
+	assert.Less(t, strings.Count(result, "too large"), 25)
+	assert.Greater(t, stored, 200_000)
+	assert.Less(t, stored, 400_000)
+	p.clean()
+}
+
+// The end of a page loses nothing: what is in flight goes on, the rest leaves
+// with a beacon, and what neither carried waits for the next page.
+func TestPageEnd(t *testing.T) {
+	t.Run("ok/calls made while leaving arrive", func(t *testing.T) {
+		s := newSite(t)
+		s.add("/", TagOptions{AutoInit: true, Key: "auto"}, stub+`<script>window.sdk = new PeopleTrackingSDK(); sdk.init('k');
+			addEventListener('pagehide', () => { sdk.track('leaving') })</script>`)
+		s.raw("/next", "<!doctype html><title>Next</title>")
+		p := s.tab(t).open("/")
+		s.waitFor("init", "page")
+		p.open("/next")
+		s.waitFor("init", "page", `track {"eventId":"leaving"}`)
+	})
+
+	t.Run("ok/before the first answer the beacon repeats init", func(t *testing.T) {
+		s := newSite(t)
+		s.add("/", TagOptions{}, stub)
+		s.raw("/next", "<!doctype html><title>Next</title>")
+		release := s.hold()
+		p := s.tab(t).open("/")
+		p.eval(`window.sdk = new PeopleTrackingSDK(); sdk.init('k')`)
+		s.waitFor("init", "page")
+		p.eval(`sdk.track('x')`)
+		p.open("/next")
+		s.until("the beacon", func(b []batch) bool { return len(b) >= 2 })
+		release()
+		got := s.received()
+		assert.Equal(t, got[0].Boot, got[1].Boot)
+		assert.Equal(t, got[0].Calls[0].ID, got[1].Calls[0].ID)
+		assert.Equal(t, "init", got[1].Calls[0].Method)
+		assert.Equal(t, "track", got[1].Calls[2].Method)
+		assert.Contains(t, got[1].media, "text/plain")
+	})
+
+	t.Run("ok/the next page sends what is left, under the same ids", func(t *testing.T) {
+		s := newSite(t)
+		s.add("/", TagOptions{}, timers+stub)
+		down := true
+		s.onRequest(func(w http.ResponseWriter, b batch, _ int) bool {
+			if down {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			return down
+		})
+		p := s.tab(t).open("/")
+		p.eval(`window.sdk = new PeopleTrackingSDK(); sdk.init('k'); sdk.track('x'); sdk.chat('authenticated', 'secret-token')`)
+		s.until("the refused request", func(b []batch) bool { return len(b) >= 1 })
+		stored := p.eval(`return JSON.stringify({ ...localStorage })`)
+		assert.Contains(t, stored, "track")
+		assert.NotContains(t, stored, "secret-token", "a token is never stored")
+		refused := s.received()[0].Calls
+		down = false
+		p.open("/")
+		require.JSONEq(t, succeeded, p.eval(start))
+		s.until("the adopted calls", func(b []batch) bool {
+			ids := map[string]bool{}
+			for _, b := range b[1:] {
+				for _, c := range b.Calls {
+					ids[c.ID] = true
+				}
+			}
+			return ids[refused[0].ID] && ids[refused[1].ID] && ids[refused[2].ID]
+		})
+		assert.Equal(t, "[]", p.eval(`await new Promise(r => setTimeout(r, 100)); return Object.keys(localStorage).filter(k => k.startsWith('people.'))`))
+	})
+}
+
+func TestQueuesOfOtherTabs(t *testing.T) {
+	entry := func(id, at string) string {
+		return fmt.Sprintf(`[{at: %s, key: 'k', id: '%s', size: 200, body: '"id":"%s","at":"2026-11-22T10:00:00.000Z","method":"track","params":{"eventId":"%s"}', page: '{"url":"https://shop.example/"}'}]`, at, id, id, id)
+	}
+	s, p := open(t, "")
+	// A page that is gone, one that lives, one that is gone since yesterday,
+	// and things that are no queues.
+	p.eval(`localStorage['people.gone'] = JSON.stringify(` + entry("gone-1", "Date.now()") + `);
+		localStorage['people.old'] = JSON.stringify(` + entry("old-1", "Date.now() - 25 * 3600e3") + `);
+		localStorage['people.alive'] = JSON.stringify(` + entry("alive-1", "Date.now()") + `);
+		localStorage['people.broken'] = '[{'; localStorage['people.odd'] = 'null'; localStorage.peoplesoft = '[1]';
+		await new Promise(held => navigator.locks.request('people.alive', () => { held(); return new Promise(() => {}) }))`)
+	second := p.sibling().open("/")
+	require.JSONEq(t, succeeded, second.eval(start))
+	s.until("the adopted call", func(b []batch) bool { return strings.Contains(fmt.Sprint(s.calls()), "gone-1") })
+	require.JSONEq(t, succeeded, second.eval(`return sdk.track('after')`))
+	assert.NotContains(t, s.calls(), `track {"eventId":"old-1"}`, "nothing outlives 24 hours")
+	assert.NotContains(t, s.calls(), `track {"eventId":"alive-1"}`, "a living page keeps its queue")
+	assert.Equal(t, `["people.alive"]`, p.eval(`return Object.keys(localStorage).filter(k => /gone|old|alive/.test(k))`))
+	assert.Equal(t, `"[1]"`, p.eval(`return localStorage.peoplesoft`))
+	p.clean()
+	second.clean()
+}
+
+func TestStorageThatIsBlocked(t *testing.T) {
+	for name, block := range map[string]string{
+		"blocked": `Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError') } })`,
+		"full":    `Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }; Object.defineProperty(window, 'localStorage', { value: new Proxy({}, { set() { throw new Error('full') } }) })`,
+		"missing": `Object.defineProperty(window, 'localStorage', { value: null })`,
+	} {
+		t.Run("ok/"+name, func(t *testing.T) {
+			s, p := open(t, "<script>"+block+"</script>")
+			assert.JSONEq(t, succeeded, p.eval(`return sdk.track('x')`))
+			s.waitFor("init", "page", `track {"eventId":"x"}`)
+			assert.NotEmpty(t, s.received()[0].Boot)
+			assert.Empty(t, s.received()[1].Boot, "memory knows of the answer")
+			p.clean()
+		})
+	}
+}
+
+func TestPoliciesOfTheSite(t *testing.T) {
+	for name, c := range map[string]struct{ policy, tag string }{
+		"self":          {"default-src 'none'; script-src 'self'; connect-src 'self'", ""},
+		"trusted types": {"script-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'", ""},
+	} {
+		t.Run("ok/"+name, func(t *testing.T) {
+			s := newSite(t)
+			s.headers.Set("Content-Security-Policy", c.policy)
+			s.raw("/chat.js", `window.liveChat = function () {}; liveChat.q = [['init', 'w']]`)
+			s.add("/", TagOptions{AutoInit: true, Key: "auto"}, `<script src="/chat.js"></script>`)
+			p := s.tab(t).open("/")
+			s.waitFor("init", "page")
+			p.clean()
+		})
+	}
+}
+
+func TestTheTagMayBeAsync(t *testing.T) {
+	s := newSite(t)
+	s.add("/", TagOptions{AutoInit: true, Key: "auto", Async: true}, `<base href="https://cdn.example/assets/">`+stub)
+	p := s.tab(t).open("/")
+	s.waitFor("init", "page")
+	assert.Equal(t, s.URL+"/", s.received()[0].Pages[0].URL)
+	p.clean()
+}
+
+func TestAPageThatShadowsTheDocument(t *testing.T) {
+	s := newSite(t)
+	s.add("/", TagOptions{AutoInit: true, Key: "auto"}, stub+`</head><body><form name=title></form><img name=referrer><form name=hidden></form><img name=visibilityState>
+		<form name=documentElement></form><img name=addEventListener><form name=body></form><title>x\ud800</title>`)
+	p := s.tab(t).open("/")
+	s.until("init", func(b []batch) bool { return len(b) > 0 })
+	assert.Empty(t, s.received()[0].Pages[0].Title)
+	p.clean()
+}
+
+func TestHalfSurrogatePairs(t *testing.T) {
+	s, p := open(t, "")
+	assert.JSONEq(t, succeeded, p.eval(`document.title = 'a\ud83d'; return sdk.track('x', { a: '\udc00 \\ud83d 😀', '\ud83d': 1 })`))
+	s.waitFor("init", "page", `track {"eventId":"x","properties":{"a":"`+"\ufffd"+` \\ud83d 😀","`+"\ufffd"+`":1}}`)
+	assert.Equal(t, "a\ufffd", s.received()[1].Pages[0].Title)
+	p.clean()
+}
+
+func TestViews(t *testing.T) {
+	t.Run("ok/held while nobody sees the page", func(t *testing.T) {
+		s := newSite(t)
+		s.raw("/", "")
+		tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
+		require.NoError(t, err)
+		s.raw("/", `<!doctype html><script>let seen = false; Object.defineProperty(document, 'hidden', { get: () => !seen });
+			window.show = () => { seen = true; dispatchEvent(new Event('visibilitychange')) }</script>`+string(tag)+`<title>One</title>`+stub)
+		p := s.tab(t).open("/")
+		s.waitFor("init")
+		p.eval(`document.title = 'Two'; show()`)
+		s.waitFor("init", "page")
+		assert.Equal(t, "Two", s.received()[1].Pages[0].Title)
+		p.eval(`show()`)
+		assert.JSONEq(t, succeeded, p.eval(`window.sdk = new PeopleTrackingSDK(); return sdk.init('auto')`))
+		s.waitFor("init", "page", "init")
+		p.clean()
+	})
+
+	t.Run("ok/nothing leaves a page that is only prerendered", func(t *testing.T) {
+		s := newSite(t)
+		tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
+		require.NoError(t, err)
+		s.raw("/", `<!doctype html><script>Object.defineProperty(document, 'prerendering', { value: true, configurable: true })</script>`+string(tag)+`<title>One</title>`+timers+stub)
+		p := s.tab(t).open("/")
+		p.eval(`window.sdk = new PeopleTrackingSDK(); window.first = sdk.init('k'); sdk.track('x'); await new Promise(r => setTimeout(r, 100))`)
+		assert.Empty(t, s.received())
+		assert.Equal(t, "[]", p.eval(`return late.map(l => l.ms)`), "no time-out of init or a call runs yet")
+		assert.JSONEq(t, succeeded, p.eval(`document.dispatchEvent(new Event('prerenderingchange')); return first`))
+		s.waitFor("init", "page", `track {"eventId":"x"}`)
+		p.clean()
+	})
+
+	t.Run("ok/a page restored from the back/forward cache", func(t *testing.T) {
+		s := newSite(t)
+		s.add("/", TagOptions{AutoInit: true, Key: "auto"}, stub+`<script>addEventListener('pageshow', e => { window.persisted = e.persisted })</script>`)
+		s.add("/next", TagOptions{AutoInit: true, Key: "auto"}, stub)
+		p := s.tab(t).open("/")
+		s.waitFor("init", "page")
+		// A page that is left within the first moments may still be asking for
+		// its lock, which the browser counts as holding it.
+		p.eval(`while (!(await navigator.locks.query()).held.length || Object.keys(localStorage).length > 1) await new Promise(r => setTimeout(r, 10))`)
+		p.open("/next")
+		s.waitFor("init", "page", "init", "page")
+		// Not with chromedp's own action, which waits for a load event: a
+		// restored page has none.
+		_, err := chromedp.Run(p.ctx, chromedp.Evaluate[chromedp.Void](`history.back()`))
+		require.NoError(t, err)
+		s.waitFor("init", "page", "init", "page", "page")
+		require.Equal(t, "true", p.eval(`return window.persisted`), "not evicted: %s",
+			p.eval(`return performance.getEntriesByType('navigation')[0].notRestoredReasons`))
+		assert.JSONEq(t, succeeded, p.eval(`window.sdk = new PeopleTrackingSDK(); return sdk.init('k')`))
+	})
+
+	t.Run("ok/navigation inside a page", func(t *testing.T) {
+		s := newSite(t)
+		s.add("/", TagOptions{AutoInit: true, Key: "auto", PageViews: PageViewsNavigation}, stub)
+		p := s.tab(t).open("/")
+		s.waitFor("init", "page")
+		p.eval(`history.replaceState(1, '', '/'); history.pushState(1, '', '/?q=1'); location.hash = 'x';
+			history.pushState(1, '', '/a'); document.title = 'A'; await new Promise(r => setTimeout(r, 100));
+			history.pushState(1, '', '/b'); history.pushState(1, '', '/c'); document.title = 'C'; await new Promise(r => setTimeout(r, 100))`)
+		s.waitFor("init", "page", "page", "page", "page")
+		var views []string
+		for _, b := range s.received()[1:] {
+			for _, c := range b.Calls {
+				page := b.Pages[*c.Page]
+				views = append(views, strings.ReplaceAll(page.URL+" "+page.Title+" from "+page.Referrer, s.URL, ""))
+			}
+		}
+		// A view whose title never settled is counted at the next one's start.
+		assert.Equal(t, "/a A from /", views[0])
+		assert.Equal(t, "/c C from /b", views[2])
+		p.clean()
+	})
+
+	t.Run("ok/one view a page without that option", func(t *testing.T) {
+		s, p := open(t, "")
+		p.eval(`history.pushState(1, '', '/a'); await new Promise(r => setTimeout(r, 100)); return sdk.page()`)
+		s.waitFor("init", "page", "page")
+		assert.Equal(t, s.URL+"/a", s.received()[1].Pages[0].URL)
+	})
+}
+
+// The start of the script leaves the page alone: no storage, no request, no
+// cookie, before there is an init.
+func TestNothingHappensBeforeInit(t *testing.T) {
+	s := newSite(t)
+	s.add("/", TagOptions{}, stub)
+	p := s.tab(t).open("/")
+	assert.Equal(t, `[0,"",0]`, p.eval(`await new Promise(r => setTimeout(r, 100));
+		return [localStorage.length, document.cookie, performance.getEntriesByType('resource').filter(e => e.name.includes('batch')).length]`))
+	assert.Equal(t, `[]`, p.eval(`const f = document.createElement('iframe'); document.body.append(f);
+		return Object.keys(window).filter(k => !(k in f.contentWindow) && !['liveChat', '0'].includes(k))`), "no global but the class")
+	assert.Empty(t, s.received())
+	p.clean()
+}
