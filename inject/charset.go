@@ -94,22 +94,3 @@ func contentCharset(s string) string {
 	}
 	return s
 }
-
-// containsFold says whether b contains the lower-case ASCII word.
-func containsFold(b []byte, word string) bool {
-	for i := 0; i+len(word) <= len(b); i++ {
-		if equalFold(b[i:i+len(word)], word) {
-			return true
-		}
-	}
-	return false
-}
-
-func equalFold(b []byte, word string) bool {
-	for i := range word {
-		if lower(b[i]) != word[i] {
-			return false
-		}
-	}
-	return true
-}

@@ -180,14 +180,7 @@ func (s *scanner) stepRaw(c byte) bool {
 		case matching:
 			return true
 		case matched:
-			if s.escape == 2 {
-				s.escape = 1
-				s.state = stRaw
-				return true
-			}
-			s.startName(true)
-			s.state, s.kind = stSpace, lookNothing
-			return false
+			return s.endRaw()
 		}
 	case stRawBang:
 		if c == '-' {
@@ -209,6 +202,18 @@ func (s *scanner) stepRaw(c byte) bool {
 		}
 	}
 	s.state = stRaw
+	return false
+}
+
+// endRaw is called at the byte behind the name of the text's own end tag.
+// Inside <script> inside <!-- that only leads one level out.
+func (s *scanner) endRaw() bool {
+	if s.escape == 2 {
+		s.state, s.escape = stRaw, 1
+		return true
+	}
+	s.startName(true)
+	s.state, s.kind = stSpace, lookNothing
 	return false
 }
 

@@ -1,5 +1,7 @@
 package inject
 
+import "strings"
+
 // stepStart reads the first bytes of the page: a byte order mark, or the two
 // bytes that give UTF-16 without one away.
 func (s *scanner) stepStart(c byte) bool {
@@ -131,10 +133,10 @@ func (s *scanner) nameOpen() bool {
 		return false
 	}
 	name := string(s.name[:s.nameLen])
-	if hasPrefix("head", name) || hasPrefix("html", name) {
+	if strings.HasPrefix("head", name) || strings.HasPrefix("html", name) {
 		return true
 	}
-	return s.endTag && (hasPrefix("body", name) || hasPrefix("br", name))
+	return s.endTag && (strings.HasPrefix("body", name) || strings.HasPrefix("br", name))
 }
 
 // nameDone is called when a tag's name is complete.
@@ -325,20 +327,4 @@ func (s *scanner) fold(c byte) byte {
 		return c
 	}
 	return lower(c)
-}
-
-func hasPrefix(s, prefix string) bool { return len(s) >= len(prefix) && s[:len(prefix)] == prefix }
-
-func isSpace(c byte) bool {
-	return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f'
-}
-
-func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-
-// lower folds ASCII only: page bytes may be of any encoding.
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }
