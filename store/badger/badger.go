@@ -70,6 +70,7 @@ type bdb struct {
 	db   *engine.DB
 
 	committed atomic.Uint64 // number of the last commit that was synced
+	broken    atomic.Bool   // a commit failed, see fail
 	side      *sideFile
 	disk      *watchdog
 
@@ -124,7 +125,22 @@ func (b *bdb) Begin() (store.Batch, error) {
 	if err := b.disk.err(); err != nil {
 		return nil, err
 	}
+	if b.broken.Load() {
+		return nil, fmt.Errorf("%w: an earlier write to the disk failed, the store has to be opened again", store.ErrUnavailable)
+	}
 	return &batch{snapshot: snapshot{txn: b.db.NewTransaction(false)}, b: b}, nil
+}
+
+// fail ends writing until the store is opened again. After a write or a sync
+// that failed the system may have thrown the pages away, and the next sync
+// succeeds without them; Badger may hold half of the commit in memory. Opening
+// reads what the disk really has.
+func (b *bdb) fail(err error) error {
+	if !b.broken.Swap(true) {
+		b.log.Error("write failed: updates are refused until the store is opened again",
+			slog.String("directory", b.dir), slog.Any("error", err))
+	}
+	return fmt.Errorf("%w, %w: %w", store.ErrUnavailable, store.ErrUnknown, err)
 }
 
 // Close implements store.Engine.

@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
+	engine "github.com/dgraph-io/badger/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -165,6 +167,37 @@ func TestStats(t *testing.T) {
 	require.NoError(t, s.Close())
 	again := openStore(t, s.engine.dir, Options{})
 	assert.Positive(t, again.Stats().TableBytes)
+}
+
+// A sync that failed may have lost what it was to write, and the next one
+// succeeds all the same: nothing is accepted any more.
+func TestAFailedWriteEndsWriting(t *testing.T) {
+	failing := true
+	dir := t.TempDir()
+	var log bytes.Buffer
+	s := openStore(t, dir, Options{
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})),
+		commit: func(txn *engine.Txn) error {
+			if failing {
+				return syscall.EIO
+			}
+			return txn.Commit()
+		},
+	})
+	err := tryPut(s)
+	require.ErrorIs(t, err, store.ErrUnknown)
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	failing = false
+	for range 2 {
+		err = tryPut(s)
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		require.NotErrorIs(t, err, store.ErrUnknown, "nothing was tried")
+	}
+	assert.True(t, s.Stats().Broken)
+	assert.Nil(t, get(t, s, "k"), "reading goes on")
+	assert.Equal(t, 1, bytes.Count(log.Bytes(), []byte("write failed")))
+	require.NoError(t, s.Close())
+	require.NoError(t, tryPut(openStore(t, dir, Options{})))
 }
 
 func TestReleaserWaitsForTheEndOfABurst(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -71,7 +72,9 @@ func plenty(string) (uint64, error) { return 1 << 40, nil }
 // was stored.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
 	dir, rounds := t.TempDir(), 8
-	if testing.Short() {
+	if more, err := strconv.Atoi(os.Getenv("PEOPLE_TEST_KILLS")); err == nil {
+		rounds = more
+	} else if testing.Short() {
 		rounds = 2
 	}
 	seed := uint64(time.Now().UnixNano())

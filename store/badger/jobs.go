@@ -13,15 +13,10 @@ const (
 
 // start starts what runs beside the writer.
 func (b *bdb) start() {
-	b.jobs.Add(2)
-	go func() {
-		defer b.jobs.Done()
-		b.everyTick()
-	}()
-	go func() {
-		defer b.jobs.Done()
-		b.every(b.opts.GCInterval, b.collect)
-	}()
+	b.jobs.Go(b.everyTick)
+	if b.opts.GCInterval > 0 {
+		b.jobs.Go(func() { b.every(b.opts.GCInterval, b.collect) })
+	}
 }
 
 func (b *bdb) every(interval time.Duration, job func()) {

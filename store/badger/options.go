@@ -43,10 +43,11 @@ type Options struct {
 	// none when negative.
 	BallastBytes int64
 	// MinFreeBytes is the free disk space below which updates are refused.
-	// Default 256 MiB, or ten tables in memory if that is more.
+	// Default 256 MiB, or ten tables in memory if that is more; never when
+	// negative.
 	MinFreeBytes int64
 	// GCInterval is the time between two collections of the value log. Default
-	// 10 minutes.
+	// 10 minutes, never when negative.
 	GCInterval time.Duration
 	// AcceptLoss opens a store whose log ends before the last commit that was
 	// acknowledged, or has a damaged table: what is missing was lost, for
@@ -63,6 +64,8 @@ type Options struct {
 	Now func() time.Time
 	// tick is the interval of the watchdog, replaced by tests.
 	tick time.Duration
+	// commit is the engine's, replaced by tests.
+	commit func(*engine.Txn) error
 	// unsynced leaves syncing to the system, to show what that loses.
 	unsynced bool
 }
@@ -86,6 +89,9 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.tick, time.Second)
 	if o.DiskFree == nil {
 		o.DiskFree = diskFree
+	}
+	if o.commit == nil {
+		o.commit = (*engine.Txn).Commit
 	}
 	if o.Now == nil {
 		o.Now = time.Now

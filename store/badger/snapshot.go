@@ -96,8 +96,8 @@ func (c *batch) Commit(writes []store.Write) error {
 	if err := fill(txn, writes, number); err != nil {
 		return err
 	}
-	if err := txn.Commit(); err != nil {
-		return fmt.Errorf("%w, %w: %w", store.ErrUnavailable, store.ErrUnknown, err)
+	if err := c.b.opts.commit(txn); err != nil {
+		return c.b.fail(err)
 	}
 	c.b.committed.Store(number)
 	return nil
