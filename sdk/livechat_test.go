@@ -228,6 +228,52 @@ func TestB9_Messages(t *testing.T) {
 	}
 }
 
+// B9 d: what is received counts once the visitor went into the widget's frame.
+func TestB9_Received(t *testing.T) {
+	frame := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<!doctype html><input>`)
+	}))
+	t.Cleanup(frame.Close)
+	addr := frame.Listener.Addr().String()
+	own := browsertest.NewBrowser(browsertest.Host("livechat.infobip.com", addr), browsertest.Host("video.example", addr))
+	t.Cleanup(own.Close)
+	const class = `<script>window.handlers = []; window.made = 0;
+		window.LiveChatSDK = class { constructor() { made++ } on(name, handler) { handlers.push([name, handler]) } };
+		window.receive = () => handlers.forEach(([n, h]) => n == 'messageReceived' && h({ message: 'hello' }))</script>`
+
+	for _, c := range []struct {
+		name, origin string
+		signals      []string
+		started      bool
+	}{
+		{"ok/the widget's frame", "https://livechat.infobip.com", nil, true},
+		{"ok/another frame", "https://video.example", nil, false},
+		{"ok/turned off", "https://livechat.infobip.com", []string{SignalCalls, SignalMessages}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t)
+			s.add("/", TagOptions{AutoInit: true, Key: "auto", Signals: c.signals}, class+stub)
+			p := s.in(t, own.Page(t)).open("/")
+			s.waitFor("init", "page")
+			p.eval(`const f = document.createElement('iframe'); f.src = '` + c.origin + `/';
+				await new Promise(r => { f.onload = r; document.body.append(f) });
+				receive(); window.focus(); f.focus();
+				for (let i = 0; i < 20 && !handlers.length; i++) await new Promise(r => setTimeout(r, 10));
+				receive(); receive();
+				const sdk = new PeopleTrackingSDK(); await sdk.init('auto')`)
+			if c.started {
+				s.waitFor("init", "page", chatCall("started", ""), "init")
+				assert.Equal(t, "1", p.eval(`return made`))
+			} else {
+				s.waitFor("init", "page", "init")
+				assert.Equal(t, "0", p.eval(`return made`), "the widget is left alone")
+			}
+			p.clean()
+		})
+	}
+}
+
 // Section 2 of the findings: whoever defines the name later, the site's calls
 // keep reaching us.
 func TestTheNameIsKept(t *testing.T) {
