@@ -7,50 +7,6 @@ import (
 	"time"
 )
 
-// open is the last activity of a session that goes on.
-func (k *walk) open(s *session) int64 {
-	for _, p := range k.profiles {
-		if p.open.id == s.id {
-			return p.open.last
-		}
-	}
-	return s.last
-}
-
-// walkSession looks at one record: who has it open, and what it counts.
-func (k *walk) walkSession(s *session, activities int) {
-	holders, count := 0, s.count
-	for i, p := range k.profiles {
-		if p.open.id != s.id {
-			continue
-		}
-		holders++
-		count = p.open.count
-		if p.open.home != s.home || p.open.start != s.start || k.root(s.home) != k.root(i) {
-			k.failf("session %s is held by a profile that has nothing to do with it", s.id)
-		}
-	}
-	want := 0
-	if s.end == 0 && !s.late {
-		want = 1
-	}
-	switch {
-	case holders != want:
-		k.failf("session %s, ended %d, late %v, is open in %d profiles", s.id, s.end, s.late, holders)
-	case int(count) != activities: //nolint:gosec // a test's few activities
-		k.failf("session %s counts %d activities and has %d", s.id, count, activities)
-	case s.end != 0 && !s.late && s.end != s.last+k.timeout:
-		k.failf("session %s ends at %d, its last activity was at %d", s.id, s.end, s.last)
-	case s.end != 0 && s.late && (s.end < s.last || s.end > s.last+k.timeout):
-		k.failf("late session %s ends at %d, its last activity was at %d", s.id, s.end, s.last)
-	}
-	for _, other := range k.sessions {
-		if other.home == s.home && !other.late && !s.late && other.start > s.start && (s.end == 0 || s.end > other.start) {
-			k.failf("sessions %s and %s of one timeline overlap", s.id, other.id)
-		}
-	}
-}
-
 // check compares the store with itself and with the oracle.
 func (s *sim) check() { s.checkStore(false) }
 

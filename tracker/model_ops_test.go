@@ -116,6 +116,10 @@ func (s *sim) later(b *simBrowser, tab *simTab) {
 		s.send(b, tab, calls...)
 	}
 	tab.pending = append(tab.pending, s.makeActivity(b, tab))
+	if s.chance(8) { // and another when its session would just have ended
+		s.now = s.now.Add(time.Duration(oSessionLasts) * time.Millisecond)
+		tab.pending = append(tab.pending, s.makeActivity(b, tab))
+	}
 }
 
 // flushSome sends some of what waits, in any order.

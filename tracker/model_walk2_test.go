@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-
-	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
 )
 
 // walkQueue: one deadline for each thing that has one, and no other.
@@ -211,64 +209,4 @@ func (k *walk) walkSearch() {
 		}
 	}
 	k.same(tableSearch, want)
-}
-
-// walkSessions: started once, before what opened it; ended once at its end
-// and never before (B10–B13).
-func (k *walk) walkSessions() {
-	type told struct {
-		started, ended, activities int
-		opened, early              bool
-	}
-	about := map[id]*told{}
-	for i := range k.sessions {
-		about[i] = &told{}
-	}
-	for _, e := range k.events {
-		if k.profiles[e.home] == nil {
-			k.failf("event %s stands under no profile", e.label)
-			continue
-		}
-		if e.definition == schema.EventPersonMerged {
-			continue
-		}
-		s, t := k.sessions[e.session], about[e.session]
-		if s == nil || k.root(s.home) != k.root(e.home) {
-			k.failf("event %s %s is in a session of somebody else", e.definition, e.label)
-			continue
-		}
-		switch e.definition {
-		case schema.EventSessionStarted:
-			t.started++
-			if e.at != s.start || e.seq != 1 || e.home != s.home {
-				k.failf("session %s starts at %d and is said to start at %d", s.id, s.start, e.at)
-			}
-		case schema.EventSessionEnded:
-			t.ended++
-			if e.at != s.end || e.received < e.at || e.seq != 0 || e.span.last != s.last && !s.late {
-				k.failf("session %s ends at %d, is said to end at %d, and that was recorded at %d", s.id, s.end, e.at, e.received)
-			}
-		default:
-			t.activities++
-			t.opened = t.opened || e.at == s.start
-			end := s.end
-			if end == 0 {
-				end = k.open(s) + k.timeout
-			}
-			if e.seq != 2 || e.at <= s.start-k.timeout || e.at > end {
-				k.failf("activity %s at %d does not belong into session %s of %d to %d", e.label, e.at, s.id, s.start, end)
-			}
-		}
-	}
-	for i, t := range about {
-		s := k.sessions[i]
-		ended := 0
-		if s.end != 0 {
-			ended = 1
-		}
-		if t.started != 1 || t.ended != ended || !t.opened {
-			k.failf("session %s was started %d times and ended %d times, opened by an activity: %v", i, t.started, t.ended, t.opened)
-		}
-		k.walkSession(s, t.activities)
-	}
 }
