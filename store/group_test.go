@@ -132,6 +132,26 @@ func TestGroupEndsRoundsOfAnUnrepeatableFunction(t *testing.T) {
 	assert.Less(t, n, 100)
 }
 
+// A function that hides why it failed is run again all the same.
+func TestGroupSeesAMissThatIsHidden(t *testing.T) {
+	for how, hide := range map[string]func(error) error{
+		"replaced":  func(error) error { return errors.New("cannot read") },
+		"swallowed": func(error) error { return nil },
+		"panicked":  func(err error) error { panic(err) },
+	} {
+		f := newFake()
+		f.inRounds = true
+		g := group(t, f, store.GroupOptions{})
+		require.NoError(t, g.Update(ctx, func(tx store.Tx) error {
+			if _, err := tx.Get(name(1)); err != nil {
+				return hide(err)
+			}
+			return putName(1, tx)
+		}), how)
+		assert.Equal(t, []int{1}, f.commits, how)
+	}
+}
+
 func TestGroupHalvesWhatIsTooLarge(t *testing.T) {
 	f := newFake()
 	f.onCommit = func(_ int, writes []store.Write) error {

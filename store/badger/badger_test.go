@@ -200,6 +200,14 @@ func TestAFailedWriteEndsWriting(t *testing.T) {
 	require.NoError(t, tryPut(openStore(t, dir, Options{})))
 }
 
+func TestCollectingAnEmptyValueLogIsNoError(t *testing.T) {
+	var log bytes.Buffer
+	s := openStore(t, t.TempDir(), Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), GCInterval: -1})
+	put(t, s, "k", []byte("v"))
+	s.engine.collect()
+	assert.NotContains(t, log.String(), "value log")
+}
+
 func TestReleaserWaitsForTheEndOfABurst(t *testing.T) {
 	released := 0
 	r := releaser{release: func() { released++ }}
