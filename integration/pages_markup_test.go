@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -211,19 +210,4 @@ func TestPagesThatStream(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	testPages(t, start(t, options{handler: pagesHandler, origin: mux}), cases)
-}
-
-// requests notes which paths an upstream was asked for.
-type requests struct {
-	mu    sync.Mutex
-	paths []string
-}
-
-func (n *requests) note(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n.mu.Lock()
-		n.paths = append(n.paths, r.URL.Path)
-		n.mu.Unlock()
-		next.ServeHTTP(w, r)
-	})
 }
