@@ -134,7 +134,7 @@ func unfinished(raw []byte, at int) int {
 
 func terminated(raw []byte) bool {
 	if bytes.HasPrefix(raw, []byte("<!--")) {
-		return bytes.HasSuffix(raw, []byte("-->")) || bytes.HasSuffix(raw, []byte("--!>")) && len(raw) > len("<!--!>")
+		return bytes.HasSuffix(raw, []byte("-->")) || bytes.HasSuffix(raw, []byte("--!>")) && len(raw) >= len("<!----!>")
 	}
 	return bytes.HasSuffix(raw, []byte(">"))
 }
