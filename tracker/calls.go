@@ -21,8 +21,10 @@ func (w *work) batch() (*Response, error) {
 	for i := range w.req.Calls {
 		w.moment = min(w.moment, w.timeOf(&w.req.Calls[i]))
 	}
-	if err := w.resolveChat(); err != nil {
-		return nil, err
+	if !w.retired {
+		if err := w.resolveChat(); err != nil {
+			return nil, err
+		}
 	}
 	w.device.seen, w.device.dirty = max(w.device.seen, millis(w.now)), true
 	response := &Response{Results: make([]Result, len(w.req.Calls))}
@@ -41,7 +43,9 @@ func (w *work) batch() (*Response, error) {
 	if err := w.flush(); err != nil {
 		return nil, err
 	}
-	response.Epoch = w.device.current().name
+	if !w.retired {
+		response.Epoch = w.device.current().name
+	}
 	response.Chat = w.chatSet
 	if w.rotated != "" {
 		response.Device = CookieChange{Set: true, Value: w.rotated, MaxAge: w.visitor}
@@ -64,7 +68,7 @@ func (w *work) refuse(refusal *CallError) *Response {
 // authenticated user ends with the browser and needs no renewal.
 func (w *work) renewCookies() error {
 	tokens := distinct(w.req.DeviceTokens)
-	if !w.active || w.rotated != "" || len(tokens) != 1 {
+	if !w.active || w.retired || w.rotated != "" || len(tokens) != 1 {
 		return nil
 	}
 	w.rotated = tokens[0]
@@ -200,7 +204,7 @@ func (w *work) chatCall(call *Call) ([]Warning, *CallError, error) {
 		return nil, nil, err
 	}
 	made := millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
-	if _, standing := w.epochOf(call); standing != standingNow && made < w.device.current().from {
+	if _, standing := w.epochOf(call); standing != standingNow && (w.retired || made < w.device.current().from) {
 		return nil, NewCallError(CodePersonState, olderEpoch), nil
 	}
 	refusal, err := w.changeChat(call, params)

@@ -9,7 +9,8 @@ type device struct {
 	account   Account
 	tokens    []digest // cookies issued, newest last
 	boots     []digest
-	successor id // the device to use instead, once this one's visitor was overdue
+	successor id    // the device to use instead, once this one's visitor was overdue
+	rotated   int64 // when its tokens of before were retired, 0 when none was
 
 	chat       id     // the Live Chat session it is bound to
 	chatHash   digest // our chat cookie as issued to it
@@ -103,6 +104,7 @@ func (d *device) encode() []byte {
 	}
 	e.int(11, d.chatIssued)
 	e.int(12, d.seen)
+	e.int(13, d.rotated)
 	return e.b
 }
 
@@ -142,6 +144,8 @@ func decodeDevice(a Account, i id, value []byte) (*device, error) {
 			d.chatIssued = f.int()
 		case 12:
 			d.seen = f.int()
+		case 13:
+			d.rotated = f.int()
 		}
 	})
 	return d, firstError(err, inner)

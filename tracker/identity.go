@@ -53,6 +53,9 @@ func (w *work) issueChatCookie(c *chat) error {
 	if w.unseen { // with the browser's next call
 		return w.queueChat(c)
 	}
+	if err := w.rotate(); err != nil {
+		return err
+	}
 	value := w.ids.token()
 	d.chatHash, d.chatSeen, d.chatIssued, d.dirty = digestOf(value), 0, millis(w.now), true
 	if len(c.cookies) >= maxChatCookies {
@@ -192,7 +195,7 @@ func (w *work) succeed(c *chat) error {
 		}
 	}
 	d.unbind()
-	return w.issueToken()
+	return w.rotate()
 }
 
 // subject finds or makes the authenticated profile of a subject: one for ever,

@@ -19,7 +19,11 @@ func (w *work) resolveChat() error {
 	if err != nil {
 		return err
 	}
-	if bound != nil {
+	if bound != nil && w.unanswered {
+		if err := w.issueChatCookie(bound); err != nil {
+			return err
+		}
+	} else if bound != nil {
 		if left, err := w.leftBehind(bound); err != nil {
 			return err
 		} else if left {
@@ -206,7 +210,7 @@ func (w *work) depart(cause string) error {
 	d := w.device
 	d.unbind()
 	w.chatSet = CookieChange{Delete: true}
-	if err := w.issueToken(); err != nil {
+	if err := w.rotate(); err != nil {
 		return err
 	}
 	return w.newVisitor(cause)

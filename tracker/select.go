@@ -11,13 +11,8 @@ import (
 func (w *work) resolveDevice() (ok bool, err error) {
 	tokens := distinct(w.req.DeviceTokens)
 	if len(tokens) == 1 {
-		d, _, err := w.deviceAt(hashKey(tableToken, w.req.Account, digestOf(tokens[0])))
-		if err != nil {
-			return false, err
-		}
-		if d != nil {
-			w.device = d
-			return true, w.retireOverdue()
+		if ok, err := w.presented(tokens[0]); ok || err != nil {
+			return ok, err
 		}
 	}
 	boot, ok := w.boot(tokens)
@@ -28,14 +23,70 @@ func (w *work) resolveDevice() (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if d == nil || w.now.Sub(fromMillis(since)) >= bootLife {
+	life := bootLife
+	if w.req.Boot == "" {
+		life = underWay // anybody may have sent that cookie; only tabs of one moment meet by it
+	}
+	switch {
+	case d == nil || w.now.Sub(fromMillis(since)) >= life:
+		return true, w.newDevice(boot)
+	case d.rotated == 0 || d.proved(w.req):
+		w.device, w.unanswered = d, d.rotated != 0
+		if err := w.retireOverdue(); err != nil {
+			return false, err
+		}
+		return true, w.issueToken()
+	case w.req.Boot == "":
 		return true, w.newDevice(boot)
 	}
-	w.device = d
-	if err := w.retireOverdue(); err != nil {
+	return false, nil // the cookies it was answered with never came back
+}
+
+// presented takes the device of a token this server issued. One from before
+// the device's Live Chat session changed is retired: for the time requests are
+// under way it stands for what was before that change, and then for nothing.
+// Somebody who planted his own cookie in another's browser has no more of the
+// person who authenticated there than that.
+func (w *work) presented(token string) (ok bool, err error) {
+	d, since, err := w.deviceAt(hashKey(tableToken, w.req.Account, digestOf(token)))
+	if err != nil || d == nil {
 		return false, err
 	}
-	return true, w.issueToken()
+	if since >= d.rotated {
+		w.device = d
+		return true, w.retireOverdue()
+	}
+	if d.proved(w.req) { // the answer with the new token was lost
+		w.device, w.unanswered = d, true
+		return true, w.issueToken()
+	}
+	if w.now.Sub(fromMillis(d.rotated)) > underWay {
+		return false, nil
+	}
+	w.device, w.retired = d, true
+	return true, nil
+}
+
+// proved says that the request knows what only the browser can know that the
+// device's session was changed in: its chat cookie, or the id of the call that
+// changed it.
+func (d *device) proved(req *Request) bool {
+	cause := d.current().cause
+	return slices.ContainsFunc(req.ChatTokens, func(v string) bool { return digestOf(v) == d.chatHash }) ||
+		cause != "" && slices.ContainsFunc(req.Calls, func(c Call) bool { return c.ID == cause })
+}
+
+// rotate gives the device a new token at a change of its Live Chat session,
+// which retires those of before.
+func (w *work) rotate() error {
+	switch {
+	case w.unseen: // its browser is told nothing by this request
+		return nil
+	case w.rotated != "" && w.device.rotated == millis(w.now): // done already
+		return nil
+	}
+	w.device.rotated, w.device.dirty = millis(w.now), true
+	return w.issueToken()
 }
 
 // bootLife is how long a boot leads to its device (B2).
@@ -252,13 +303,16 @@ const (
 func (w *work) epochOf(call *Call) (*epoch, standing) {
 	d := w.device
 	made := millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
+	if w.retired {
+		made = min(made, d.rotated-1)
+	}
 	i := d.stamped(call.Epoch, made)
 	if i < 0 {
 		return nil, standingStale
 	}
 	ep := &d.epochs[i]
 	switch {
-	case i == len(d.epochs)-1:
+	case i == len(d.epochs)-1 && !w.retired:
 		return ep, standingNow
 	case made < ep.to && millis(w.now)-made <= lateLimit.Milliseconds():
 		return ep, standingOlder

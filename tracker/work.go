@@ -18,20 +18,22 @@ type work struct {
 	ids     *idSource
 	now     time.Time
 
-	device   *device
-	boundary int64  // when the epoch that begins next does
-	moment   int64  // the event time of what is being carried out
-	active   bool   // an activity was recorded
-	unseen   bool   // the request is not the browser's: it gets no cookie
-	rotated  string // the device token to set, "" when the cookie stays
-	chatSet  CookieChange
-	profiles map[id]*profile
-	chats    map[id]*chat
-	sessions map[id]*session // open or late sessions started in this transaction, by id
-	fresh    map[id]bool     // profiles whose session was touched in this request
-	sequence uint16          // events of this request so far
-	warnings []Warning       // put on the results of init calls
-	notes    []slog.Attr
+	device     *device
+	boundary   int64  // when the epoch that begins next does
+	moment     int64  // the event time of what is being carried out
+	active     bool   // an activity was recorded
+	unanswered bool   // the answer that brought the browser its present cookies was lost
+	retired    bool   // it came with a retired token: it is of before the last change
+	unseen     bool   // the request is not the browser's: it gets no cookie
+	rotated    string // the device token to set, "" when the cookie stays
+	chatSet    CookieChange
+	profiles   map[id]*profile
+	chats      map[id]*chat
+	sessions   map[id]*session // open or late sessions started in this transaction, by id
+	fresh      map[id]bool     // profiles whose session was touched in this request
+	sequence   uint16          // events of this request so far
+	warnings   []Warning       // put on the results of init calls
+	notes      []slog.Attr
 }
 
 func newWork(s *Service, tx store.Tx, req *Request, account AccountConfig, ids *idSource) *work {
