@@ -322,6 +322,63 @@ func TestQueuesOfOtherTabs(t *testing.T) {
 	second.clean()
 }
 
+// Pages that are left at once, a server that refuses or loses every second
+// request: every call arrives, under one id and in the order of its page.
+func TestB26_NothingIsLostOrDoubled(t *testing.T) {
+	const pages, events = 6, 10
+	s := newSite(t)
+	s.add("/", TagOptions{}, stub+`<script>window.sdk = new PeopleTrackingSDK(); window.first = sdk.init('k');
+		const page = new URLSearchParams(location.search).get('page');
+		if (page) for (let i = 0; i < `+fmt.Sprint(events)+`; i++) sdk.track('e', { page, i })</script>`)
+	s.onRequest(func(w http.ResponseWriter, _ batch, nth int) bool {
+		switch nth % 4 {
+		case 1:
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		case 3: // done, but the answer is lost
+			w.Header().Set("Content-Length", "100")
+			_, _ = w.Write([]byte("{"))
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	})
+	p := s.tab(t)
+	for page := range pages {
+		p.open(fmt.Sprintf("/?page=%d", page))
+	}
+	p.open("/")
+	tracked := func() (list []string) {
+		for _, c := range s.calls() {
+			if strings.HasPrefix(c, "track") {
+				list = append(list, c)
+			}
+		}
+		return list
+	}
+	s.until("every call", func([]batch) bool { return len(tracked()) >= pages*events })
+	next := map[string]int{}
+	for _, c := range tracked() {
+		var page string
+		var i int
+		_, err := fmt.Sscanf(c, `track {"eventId":"e","properties":{"page":"%1s","i":%d}}`, &page, &i)
+		require.NoError(t, err, c)
+		assert.Equal(t, next[page], i, "in order, each once: page %s", page)
+		next[page]++
+	}
+	assert.Len(t, next, pages)
+	p.eval(`await first; while (Object.keys(localStorage).some(k => k.startsWith('people.'))) await new Promise(r => setTimeout(r, 20))`)
+}
+
+// Without locks, which plain http has not, nobody could take a stored queue
+// over: nothing is stored.
+func TestWithoutLocks(t *testing.T) {
+	s, p := open(t, `<script>Object.defineProperty(navigator, 'locks', { value: undefined })</script>`)
+	assert.Equal(t, `["people"]`, p.eval(`const pending = sdk.track('x'); await 0; await 0; await 0; const keys = Object.keys(localStorage); await pending; return keys`))
+	s.waitFor("init", "page", `track {"eventId":"x"}`)
+	p.clean()
+}
+
 func TestStorageThatIsBlocked(t *testing.T) {
 	for name, block := range map[string]string{
 		"blocked": `Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError') } })`,

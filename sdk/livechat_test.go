@@ -45,7 +45,7 @@ type variant struct {
 
 const use = `<script>
 	log.push(['stub', typeof liveChat, liveChat.name, liveChat.length, Object.keys(liveChat).join(), Array.isArray(liveChat.q), 'liveChat' in window]);
-	log.push(['keys', Object.keys(window).includes('liveChat'), JSON.stringify(Object.keys(Object.getOwnPropertyDescriptor(window, 'liveChat')).includes('enumerable'))]);
+	log.push(['property', Object.keys(window).includes('liveChat'), { ...Object.getOwnPropertyDescriptor(window, 'liveChat'), value: 0 }, liveChat === window.liveChat]);
 </script>`
 
 const talk = `<script>

@@ -73,6 +73,7 @@ const told = /(destination|event|type|name)\W+(sendMessage|messageSent|createThr
 const message = ({ isTrusted, origin, data }: MessageEvent) => {
   if (!isTrusted || !isWidgetOrigin(origin)) return;
   liveChatSeen();
+  look(); // it may have replaced its function without any new script
   try {
     if (allows('messages') && told.test(JSON.stringify(data))) start();
   } catch {}
