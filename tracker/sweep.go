@@ -35,7 +35,7 @@ func (s *Service) Run(ctx context.Context) error {
 		if err := s.sweep(ctx, since, now); err == nil {
 			since = now.Add(-sweepOverlap)
 		} else if ctx.Err() == nil {
-			s.log.LogAttrs(ctx, slog.LevelError, "sweeping deadlines failed", slog.Any("error", err))
+			s.log.LogAttrs(ctx, sweepLevel(err), "sweeping deadlines failed", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():
@@ -53,6 +53,15 @@ const (
 	sweepOverlap = time.Minute
 	fullSweep    = time.Hour
 )
+
+// sweepLevel keeps a store that is away, of which whoever opens it says enough,
+// from filling the log once a second.
+func sweepLevel(err error) slog.Level {
+	if Unavailable(err) {
+		return slog.LevelDebug
+	}
+	return slog.LevelError
+}
 
 // Sweep does everything that is due now, once.
 func (s *Service) Sweep(ctx context.Context) error {

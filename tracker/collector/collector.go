@@ -17,6 +17,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
@@ -80,6 +82,7 @@ type Handler struct {
 	now            func() time.Time
 	newID          func() string
 	log            *slog.Logger
+	warnings       rate.Sometimes // of a store that is away: the first, then one a minute
 	observe        func(Observation)
 }
 
@@ -91,7 +94,7 @@ func New(cfg Config) (*Handler, error) {
 	h := &Handler{
 		tracker: cfg.Tracker, account: cfg.Account, keys: cfg.Keys, sessionCookies: slices.Clone(cfg.SessionCookies),
 		origins: make(map[string]bool, len(cfg.Origins)), allow: http.MethodPost, site: cfg.Site, clientIP: cfg.ClientIP,
-		agents: newAgents(), now: cfg.Now, newID: cfg.NewID, log: cfg.Logger, observe: cfg.Observe,
+		warnings: rate.Sometimes{First: 1, Interval: time.Minute}, agents: newAgents(), now: cfg.Now, newID: cfg.NewID, log: cfg.Logger, observe: cfg.Observe,
 	}
 	h.setDefaults()
 	for _, raw := range cfg.Origins {

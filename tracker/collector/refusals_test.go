@@ -92,9 +92,9 @@ func (u unreadable) Read([]byte) (int, error) {
 
 func TestMalformedBodies(t *testing.T) {
 	const shape = "the body is not a request of this protocol"
-	call := func(old, new string) string {
+	call := func(old, with string) string {
 		require.Contains(t, oneCall, old)
-		return strings.Replace(oneCall, old, new, 1)
+		return strings.Replace(oneCall, old, with, 1)
 	}
 	tests := []struct{ name, body, cause string }{
 		{"fail/empty", "", shape},

@@ -246,7 +246,9 @@ func (h *Handler) carryOut(ctx context.Context, req *tracker.Request) (*tracker.
 	case ctx.Err() != nil: // the browser has gone
 		return nil, refuse(http.StatusServiceUnavailable, ResultUnavailable, "the request was given up").after(unavailableFor)
 	case tracker.Unavailable(err):
-		h.log.LogAttrs(ctx, slog.LevelWarn, "store unavailable, calls not taken", slog.String("request", req.ID), slog.Any("error", err))
+		level := slog.LevelDebug // a busy site would fill the log with it
+		h.warnings.Do(func() { level = slog.LevelWarn })
+		h.log.LogAttrs(ctx, level, "store unavailable, calls not taken", slog.String("request", req.ID), slog.Any("error", err))
 		return nil, refuse(http.StatusServiceUnavailable, ResultUnavailable, "the store is unavailable").after(unavailableFor)
 	}
 	h.log.LogAttrs(ctx, slog.LevelError, "batch failed", slog.String("request", req.ID), slog.Any("error", err))

@@ -139,6 +139,16 @@ func TestB34TrackerFailures(t *testing.T) {
 	}
 }
 
+func TestB34UnavailableStoreDoesNotFillTheLog(t *testing.T) {
+	var log bytes.Buffer
+	h, fake := newHandler(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	fake.answer = func(*tracker.Request) (*tracker.Response, error) { return nil, store.ErrUnavailable }
+	for range 20 {
+		require.Equal(t, 503, serve(h, post(oneCall)).Code)
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "store unavailable"))
+}
+
 func TestResultsThatDoNotFitTheCallsAreNotShown(t *testing.T) {
 	for name, results := range map[string][]tracker.Result{
 		"fail/too few":     {{ID: "k3v9x2ab-Aa"}},
