@@ -106,6 +106,40 @@ func TestRule06SniffsAsNetHTTPDoes(t *testing.T) {
 	}
 }
 
+func TestRule06SniffsOneLargeWrite(t *testing.T) {
+	long := strings.Repeat(" text", 300)
+	rec, err := run(t, newInjector(t, nil), page(testPage+long, "-Content-Type: "))
+	require.NoError(t, err)
+	assert.Equal(t, with(testMarked, testScript)+long, string(rec.body))
+	assert.Equal(t, htmlUTF8, rec.header.Get("Content-Type"))
+
+	rec, err = run(t, newInjector(t, nil), page(long+testPage, "-Content-Type: "))
+	require.NoError(t, err)
+	assert.Equal(t, long+testPage, string(rec.body))
+	assert.Empty(t, rec.header.Get("Content-Type"))
+}
+
+func TestRule07SloppyContentTypes(t *testing.T) {
+	for value, want := range map[string]string{
+		"text/html":                                 "",
+		"text/html; charset=utf-8":                  "utf-8",
+		"text/html;charset=UTF-8":                   "UTF-8",
+		`text/html; charset="utf-8"`:                "utf-8",
+		"text/html; charset=utf-8; boundary=x":      "utf-8",
+		"text/html; boundary=x; charset=gbk":        "gbk",
+		"text/html; charset=gbk; charset=utf-8":     "gbk",
+		`text/html; charset="gbk; x`:                "gbk",
+		"text/html; x=; charset":                    "",
+		"text/html; =; ;; ":                         "",
+		"text/html ; charset=utf-8 ":                "utf-8",
+		`text/html; x="charset=utf-7"; charset=gbk`: "gbk",
+	} {
+		media, charset := parseMediaType(value)
+		assert.Equal(t, "text/html", media, value)
+		assert.Equal(t, want, charset, value)
+	}
+}
+
 func TestRule06NoGuessWhereNetHTTPMakesNone(t *testing.T) {
 	for _, field := range []string{"Transfer-Encoding: identity", "Content-Encoding: identity", "X-Content-Type-Options: NoSniff"} {
 		rec, err := run(t, newInjector(t, nil), page(testPage, "-Content-Type: ", field))

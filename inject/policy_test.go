@@ -2,6 +2,7 @@ package inject
 
 import (
 	"bytes"
+	"crypto/tls"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -113,6 +114,15 @@ func TestRule17Evaluation(t *testing.T) {
 			assert.Equal(t, with(testMarked, c.script), string(rec.body))
 		})
 	}
+}
+
+func TestRule17OriginOfTheRequest(t *testing.T) {
+	r := navigation("GET")
+	scheme, host := requestOrigin(r)
+	assert.Equal(t, "http shop.example", scheme+" "+host)
+	r.TLS = &tls.ConnectionState{}
+	scheme, _ = requestOrigin(r)
+	assert.Equal(t, "https", scheme)
 }
 
 func TestRule17ReportOnlyIsNotEnforced(t *testing.T) {

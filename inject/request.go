@@ -32,8 +32,9 @@ func (in *Injector) candidate(w http.ResponseWriter, r *http.Request) Outcome {
 	return Injected
 }
 
-// destination judges by Sec-Fetch-Dest, which every current browser sends, and
-// without it by what scripts and browsers put into other headers (rule 2).
+// destination judges by Sec-Fetch-Dest, which every current browser sends to
+// https and localhost, and without it by what scripts and browsers put into
+// other headers (rule 2).
 func (in *Injector) destination(r *http.Request) Outcome {
 	h := r.Header
 	if dest := h["Sec-Fetch-Dest"]; len(dest) > 0 {

@@ -155,6 +155,8 @@ func TestRule04Validators(t *testing.T) {
 		"fail/other version":      {"GET", []string{`If-None-Match: "abc-i00000000"`}, nil},
 		"fail/date alone":         {"GET", []string{"If-Modified-Since: " + since}, nil},
 		"fail/star":               {"GET", []string{"If-None-Match: *"}, nil},
+		"fail/no quotes":          {"GET", []string{"If-None-Match: abc , def-i1a2b3c4d"}, nil},
+		"fail/synthetic, broken":  {"GET", []string{`If-None-Match: W/"i1a2b3c4d-xyz"`}, nil},
 		"fail/unfinished":         {"GET", []string{`If-None-Match: "abc`}, nil},
 		"ok/POST keeps its guard": {"POST", []string{"If-None-Match: *"}, http.Header{"If-None-Match": {"*"}}},
 		"ok/range by tag":         {"GET", []string{`If-Range: "abc-i1a2b3c4d"`, "Range: bytes=5-"}, http.Header{"If-Range": {`"abc-i1a2b3c4d"`}, "Range": {"bytes=5-"}}},
@@ -174,4 +176,12 @@ func TestRule04Validators(t *testing.T) {
 			assert.Equal(t, c.want, out.Header)
 		})
 	}
+}
+
+func TestRule03RequestWithoutAHeader(t *testing.T) {
+	r := &http.Request{Method: "GET", URL: request("GET").URL}
+	require.NoError(t, newInjector(t, nil).ServeHTTP(newRecorder(), r, func(_ http.ResponseWriter, got *http.Request) error {
+		assert.Equal(t, http.Header{"Accept-Encoding": {"identity"}}, got.Header)
+		return nil
+	}))
 }

@@ -328,3 +328,19 @@ func shorten(s string) string {
 	}
 	return s
 }
+
+func TestRule11ContentAttribute(t *testing.T) {
+	for content, want := range map[string]string{
+		"text/html; charset=gbk":          "gbk",
+		"charset = 'koi8-r' ; x":          "koi8-r",
+		"charset; charset=gbk;x":          "gbk",
+		"text/html":                       "",
+		"text/html; charset":              "",
+		"text/html; charset=":             "",
+		"text/html; charset='gbk":         "",
+		"text/html; xcharset=utf-8 y":     "utf-8",
+		"text/html; charset=\"utf-8\"gbk": "utf-8",
+	} {
+		assert.Equal(t, want, contentCharset(content), content)
+	}
+}

@@ -434,3 +434,32 @@ func TestRule19EventsAreNotHeld(t *testing.T) {
 		return nil
 	}))
 }
+
+func TestRule19HandlersThatAskForAFlusher(t *testing.T) {
+	rec, err := run(t, newInjector(t, nil), func(w http.ResponseWriter, r *http.Request) error {
+		if err := page("<html><head>")(w, r); err != nil {
+			return err
+		}
+		w.(http.Flusher).Flush()
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"header OK", "write", "flush"}, rec.calls)
+}
+
+func TestRule19HeaderFlushOfACompressedPageWaits(t *testing.T) {
+	rec := newRecorder()
+	require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Type", htmlUTF8)
+		w.Header().Set("Content-Encoding", "gzip")
+		w.WriteHeader(http.StatusOK)
+		_, err := w.Write(nil)
+		assert.NoError(t, err)
+		assert.NoError(t, http.NewResponseController(w).Flush())
+		assert.Empty(t, rec.calls, "whether it can be decoded is not known yet")
+		return nil
+	}))
+	assert.Equal(t, []string{"header OK"}, rec.calls)
+	assert.Equal(t, "gzip", rec.header.Get("Content-Encoding"))
+	assert.Empty(t, rec.header.Get(MarkerHeader))
+}
