@@ -55,7 +55,7 @@ func (w *work) sessionFor(owner, p *profile, t int64, ev *event) (id, error) {
 			return open.id, nil
 		}
 	}
-	known, err := w.knownSession(owner, t)
+	known, err := w.knownSession(owner, p, t)
 	if err != nil {
 		return id{}, err
 	}
@@ -150,9 +150,9 @@ func (w *work) session(a Account, home id, start int64, i id) (*session, error) 
 	return s, nil
 }
 
-// knownSession finds the session an activity at t falls into: one that lasts
+// knownSession finds the session an activity of p at t falls into: one that lasts
 // at t, else one that starts less than the timeout later (B13).
-func (w *work) knownSession(owner *profile, t int64) (*session, error) {
+func (w *work) knownSession(owner, p *profile, t int64) (*session, error) {
 	timelines, err := w.timelines(owner)
 	if err != nil {
 		return nil, err
@@ -165,6 +165,7 @@ func (w *work) knownSession(owner *profile, t int64) (*session, error) {
 		}
 		for _, s := range near {
 			switch {
+			case s.leftBehind(owner) && s.home != p.id && t > owner.activity: // only its clock ends it (B12)
 			case s.start <= t && t < w.until(owner, s):
 				if within == nil || s.start > within.start {
 					within = s
@@ -180,6 +181,12 @@ func (w *work) knownSession(owner *profile, t int64) (*session, error) {
 		return within, nil
 	}
 	return next, nil
+}
+
+// leftBehind says that a merge left the session with its visitor and it has
+// not ended yet.
+func (s *session) leftBehind(owner *profile) bool {
+	return s.end == 0 && !s.late && s.id != owner.open.id
 }
 
 // until is the end of a session, by the hot record where it is the open one.

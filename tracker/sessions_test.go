@@ -376,3 +376,23 @@ func TestB12LateCallCountsInTheSessionLeftWithItsVisitor(t *testing.T) {
 	}
 	assert.Equal(t, map[string]uint64{"10:00": 1, "10:20": 2}, counted)
 }
+
+func TestB12ActivityDoesNotGoOnInTheSessionLeftWithAVisitor(t *testing.T) {
+	w := newWorld(t)
+	desk, phone := w.browser("desk"), w.browser("phone")
+	desk.open()
+	desk.authenticate(w.token("email", "anna@example.com"))
+	w.pass(20 * time.Minute)
+	phone.open() // 10:20, a visitor with a session of its own until 10:50
+	w.pass(5 * time.Minute)
+	phone.authenticate(w.token("email", "anna@example.com"))
+	w.pass(10 * time.Minute) // the person's ended at 10:30
+	phone.track("one")
+	w.pass(20 * time.Minute)
+	phone.track("two")
+	w.pass(2 * time.Hour)
+	story := w.story(phone.person().ID)
+	assert.Equal(t, []string{
+		"10:30 sessionEnded", "10:35 sessionStarted", "10:35 action one", "10:50 sessionEnded", "10:55 action two", "11:25 sessionEnded",
+	}, story[len(story)-6:])
+}
