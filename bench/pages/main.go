@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,7 +21,7 @@ type options struct {
 	rounds  int
 	window  time.Duration // processor time that one measurement of plain should take
 	cases   *regexp.Regexp
-	parts   string
+	parts   []string
 	pause   time.Duration // of the upstream, where the first byte is measured
 	profile string
 	stop    <-chan os.Signal
@@ -34,7 +35,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 40, "how often every case is measured on every side")
 	flag.DurationVar(&o.window, "window", 150*time.Millisecond, "processor time of one measurement of the plain side")
-	flag.StringVar(&o.parts, "parts", "cpu,counts,firstbyte,memory", "what to measure")
+	chosen := flag.String("parts", "cpu,counts,firstbyte,memory", "what to measure, with commas between")
 	flag.DurationVar(&o.pause, "pause", 500*time.Millisecond, "how long the upstream pauses within a page")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a profile of all sides to this `file`")
 	only := flag.String("case", "", "measure processor time only of the cases that match this `pattern`")
@@ -42,16 +43,45 @@ func main() {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt)
 	o.stop = interrupted
-	err := func() (err error) {
-		if o.cases, err = regexp.Compile(*only); err != nil {
-			return fmt.Errorf("reading -case: %w", err)
-		}
-		return run(o, os.Stdout)
-	}()
+	err := o.read(*chosen, *only)
+	if err == nil {
+		err = run(o, os.Stdout)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// part is something that can be measured.
+type part struct {
+	name    string
+	measure func(*bench, options, io.Writer) error
+}
+
+// parts are all of them, in the order in which they are measured.
+var parts = []part{
+	{"cpu", (*bench).measureCPU},
+	{"counts", (*bench).measureCounts},
+	{"firstbyte", (*bench).measureFirstByte},
+	{"memory", (*bench).measureMemory},
+}
+
+// read takes what needs more than flag does.
+func (o *options) read(chosen, only string) (err error) {
+	o.parts = strings.Split(chosen, ",")
+	for _, name := range o.parts {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return fmt.Errorf("-parts: %q is none of cpu, counts, firstbyte, memory", name)
+		}
+	}
+	if o.rounds < 1 {
+		return fmt.Errorf("-rounds: %d is too few", o.rounds)
+	}
+	if o.cases, err = regexp.Compile(only); err != nil {
+		return fmt.Errorf("-case: %w", err)
+	}
+	return nil
 }
 
 // run measures the chosen parts and prints their tables. An interrupt ends a
@@ -77,14 +107,11 @@ func run(o options, out io.Writer) error {
 		defer pprof.StopCPUProfile()
 	}
 	fmt.Fprintf(out, "%s, %d processors, load %s, %s\n", runtime.Version(), runtime.NumCPU(), load(), time.Now().UTC().Format("15:04"))
-	for _, part := range []struct {
-		name    string
-		measure func(options, io.Writer) error
-	}{{"cpu", b.measureCPU}, {"counts", b.measureCounts}, {"firstbyte", b.measureFirstByte}, {"memory", b.measureMemory}} {
-		if !strings.Contains(o.parts, part.name) {
+	for _, part := range parts {
+		if !slices.Contains(o.parts, part.name) {
 			continue
 		}
-		if err := part.measure(o, out); err != nil {
+		if err := part.measure(b, o, out); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,9 @@ func TestMain(m *testing.M) {
 // sides answer alike but for the script is what run itself insists on.
 func TestSmoke(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run(options{rounds: 2, parts: "cpu,counts,firstbyte,memory", pause: 20 * time.Millisecond}, &out))
+	o := options{rounds: 2, pause: 20 * time.Millisecond}
+	require.NoError(t, o.read("cpu,counts,firstbyte,memory", ""))
+	require.NoError(t, run(o, &out))
 	for _, k := range cases() {
 		assert.Contains(t, out.String(), "\n"+k.name)
 	}
@@ -65,4 +67,20 @@ func TestSeriesComparesWithinARound(t *testing.T) {
 	assert.Equal(t, quartiles{2, 2, 2}, s.ratios(ours))
 	assert.Equal(t, quartiles{1, 1, 1}, s.ratios(control))
 	assert.Equal(t, quartiles{5.5, 10, 55}, s.differences(ours))
+}
+
+func TestOptionsThatMakeNoSense(t *testing.T) {
+	for name, c := range map[string]struct {
+		rounds      int
+		parts, only string
+	}{
+		"unknown part":   {1, "cpu,disk", ""},
+		"no round":       {0, "cpu", ""},
+		"broken pattern": {1, "cpu", "("},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options{rounds: c.rounds}
+			assert.Error(t, o.read(c.parts, c.only))
+		})
+	}
 }
