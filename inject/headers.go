@@ -50,6 +50,7 @@ func (w *writer) confirm(h http.Header) {
 		return
 	}
 	w.describe(h)
+	w.confirmPolicies(h)
 	delete(h, "Content-Length")
 	if len(h["Etag"]) == 0 && w.validators.etag != "" {
 		h["Etag"] = w.value(w.validators.etag)

@@ -74,8 +74,25 @@ func (w *writer) applyPolicies(j *judge, needIntegrity bool) Outcome {
 	}
 	if j.amended {
 		w.policies = joinPolicies(j.policies)
+		w.byNonce = j.nonce != ""
 	}
 	return Injected
+}
+
+// confirmPolicies mends the policies of a 304, which take the place of those
+// that the browser keeps with its copy: without the amendment the script would
+// be blocked from then on. A nonce stands in the copy and cannot be guessed, so
+// there the policies of the copy stay in force.
+func (w *writer) confirmPolicies(h http.Header) {
+	const field = "Content-Security-Policy"
+	if !w.in.policy.amend || len(h[field]) == 0 || w.gatePolicies(h) != Injected || w.policies == nil {
+		return
+	}
+	if w.byNonce {
+		delete(h, field)
+	} else {
+		h[field] = w.policies
+	}
 }
 
 // judge finds out how the script can satisfy every policy of a page.

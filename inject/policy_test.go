@@ -218,6 +218,31 @@ func TestRule17AmendedPagesPass(t *testing.T) {
 	}
 }
 
+// TestRule17AmendedCopiesAreConfirmed: the policy on a 304 replaces that of the
+// browser's copy, so it must let the script run as well.
+func TestRule17AmendedCopiesAreConfirmed(t *testing.T) {
+	for name, c := range map[string]struct {
+		integrity, sent, policy string
+		amend                   bool
+		want                    []string
+	}{
+		"ok/hash":              {testHash, `"a-i1a2b3c4d"`, "script-src 'none'", true, []string{"script-src '" + testHash + "'"}},
+		"ok/nonce of the copy": {"", `"a-i1a2b3c4d"`, "script-src 'none'", true, nil},
+		"ok/nothing to amend":  {"", `"a-i1a2b3c4d"`, "script-src 'self'", true, []string{"script-src 'self'"}},
+		"ok/not our copy":      {testHash, `"a"`, "script-src 'none'", true, []string{"script-src 'none'"}},
+		"ok/amend is off":      {testHash, `"a-i1a2b3c4d"`, "script-src 'none'", false, []string{"script-src 'none'"}},
+		"ok/sandboxed":         {testHash, `"a-i1a2b3c4d"`, "sandbox; script-src 'none'", true, []string{"sandbox; script-src 'none'"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newInjector(t, func(cfg *Config) { cfg.AmendCSP, cfg.Integrity = c.amend, c.integrity })
+			rec, r := newRecorder(), navigation("GET")
+			r.Header.Set("If-None-Match", c.sent)
+			require.NoError(t, in.ServeHTTP(rec, r, page("", "Status: 304", `Etag: "a"`, "Content-Security-Policy: "+c.policy)))
+			assert.Equal(t, c.want, rec.header["Content-Security-Policy"])
+		})
+	}
+}
+
 func TestRule17NonceAmendIsFresh(t *testing.T) {
 	in := newInjector(t, func(c *Config) { c.AmendCSP = true })
 	seen := map[string]bool{}

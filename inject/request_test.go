@@ -179,7 +179,7 @@ func TestRule04Validators(t *testing.T) {
 }
 
 func TestRule03RequestWithoutAHeader(t *testing.T) {
-	r := &http.Request{Method: "GET", URL: request("GET").URL}
+	r := &http.Request{Method: http.MethodGet, URL: request("GET").URL}
 	require.NoError(t, newInjector(t, nil).ServeHTTP(newRecorder(), r, func(_ http.ResponseWriter, got *http.Request) error {
 		assert.Equal(t, http.Header{"Accept-Encoding": {"identity"}}, got.Header)
 		return nil

@@ -49,6 +49,7 @@ type writer struct {
 	decoder  *decoder
 	sniffed  bool     // the Content-Type was missing and is HTML
 	policies []string // Content-Security-Policy to be sent with the script, nil: as it is
+	byNonce  bool     // they were amended by a nonce
 
 	out        http.Request // what the next handler gets, here to save an allocation
 	values     [6]string    // memory for header values, see value
