@@ -233,7 +233,7 @@ type consoleLines struct {
 }
 
 func (c *consoleLines) receive(event any) {
-	line := ""
+	var line string
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
 		line = "exception " + e.ExceptionDetails.Text
