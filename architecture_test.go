@@ -1,4 +1,4 @@
-package deps_test
+package repository_test
 
 import (
 	"bytes"
