@@ -142,7 +142,7 @@ func TestB35_BusyServer(t *testing.T) {
 			// Seven seconds as asked, and half of the first second at random.
 			assert.Equal(t, "[5000,7500,30000]", p.eval(`while (late.length < 2) await new Promise(r => setTimeout(r, 5)); late.push({ ms: 30000 }); return late.map(l => l.ms).sort((a, b) => a - b)`))
 			assert.JSONEq(t, `{"success":false,"error":{"code":2016,"name":"SdkTrackError","origin":"fe-snippet","platform":"fe-snippet",
-				"message":"Error when calling track(). Cause: no answer yet, it will be sent again"}}`, p.eval(`fire(5000); return one`))
+				"message":"Error when calling track(). Cause: no answer yet, will be sent again"}}`, p.eval(`fire(5000); return one`))
 			p.eval(`window.two = sdk.track('two')`)
 			assert.Len(t, s.received(), 2, "nothing is sent while it waits")
 			p.eval(`fire(7500); while (!late.some(l => l.ms == 8000)) await new Promise(r => setTimeout(r, 5)); fire(8000)`)
@@ -264,6 +264,21 @@ func TestPageEnd(t *testing.T) {
 		assert.Equal(t, "track", got[1].Calls[2].Method)
 		assert.Contains(t, got[1].media, "text/plain")
 	})
+
+	for name, text := range map[string]int{"many": 1, "large": 6000} {
+		t.Run("ok/too much for a beacon, "+name, func(t *testing.T) {
+			s, p := open(t, "")
+			s.raw("/next", "<!doctype html><title>Next</title>")
+			release := s.hold()
+			p.eval(fmt.Sprintf(`for (let i = 0; i < 20; i++) sdk.track('e' + i, { text: 'x'.repeat(%d) });
+				await new Promise(r => setTimeout(r)); for (let i = 20; i < 100 && i < %[1]d + 99; i++) sdk.track('e' + i, { text: 'x'.repeat(%[1]d / 10) })`, text))
+			p.open("/next")
+			release()
+			p.open("/")
+			require.JSONEq(t, succeeded, p.eval(start))
+			s.until("every call", func([]batch) bool { return strings.Count(strings.Join(s.calls(), "\n"), "track") == 100 })
+		})
+	}
 
 	t.Run("ok/the next page sends what is left, under the same ids", func(t *testing.T) {
 		s := newSite(t)

@@ -146,6 +146,9 @@ func (s *site) collect(w http.ResponseWriter, r *http.Request) {
 	}
 	_, err = r.Cookie("_people")
 	b.cookie = err == nil
+	if len(b.Calls) == 0 || len(b.Calls) > 64 || len(body) > 65536 {
+		s.t.Errorf("the SDK sent %d calls in %d bytes", len(b.Calls), len(body))
+	}
 
 	s.mu.Lock()
 	nth := len(s.batches)

@@ -50,7 +50,7 @@ export function enqueue(
       resolve(result);
     };
     queue.push({ at, key: key!, id, body, page, size, code, done });
-    ready.then(() => setTimeout(() => resolve(fail(code, 'no answer yet, it will be sent again')), CONFIRM));
+    ready.then(() => setTimeout(() => resolve(fail(code, 'no answer yet, will be sent again')), CONFIRM));
     schedule();
   });
 }
@@ -152,6 +152,7 @@ export function flush(): void {
   // device, so it repeats what is in flight, init first, under the same ids.
   const from = epoch ? flying : 0;
   try {
-    navigator.sendBeacon(endpoint, pack(from, MOST_UNANSWERED - from, MOST_SENT - sizeOf(queue.slice(0, flying)))[1]);
+    const [calls, body] = pack(from, MOST_UNANSWERED - from, MOST_SENT - sizeOf(queue.slice(0, flying)));
+    if (calls[0]) navigator.sendBeacon(endpoint, body);
   } catch {}
 }
