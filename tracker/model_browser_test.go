@@ -234,6 +234,12 @@ func (s *sim) compare(d *oDevice, r *oRequest, codes []int, response *Response) 
 		}
 		return
 	}
+	if d.retired {
+		if response.Device.Set || response.Chat.Set || response.Chat.Delete || response.Epoch != "" {
+			s.fail("a retired token was given something: %+v", response)
+		}
+		return
+	}
 	if name := d.now().name; name != "" && name != response.Epoch {
 		s.fail("the epoch changed from %s to %s, and nothing had happened", name, response.Epoch)
 	}
@@ -245,8 +251,8 @@ func (s *sim) compare(d *oDevice, r *oRequest, codes []int, response *Response) 
 		}
 	}
 	d.now().name = response.Epoch
-	if response.Device.Set {
-		s.oracle.tokens[response.Device.Value] = d
+	if value := response.Device.Value; response.Device.Set && s.oracle.tokens[value].device != d {
+		s.oracle.tokens[value] = oBoot{d, r.now}
 	}
 	switch {
 	case d.issued && response.Chat.Set:

@@ -11,13 +11,16 @@ func (o *oracle) call(d *oDevice, r *oRequest, c *oCall) int {
 		return 0 // B26
 	}
 	made := min(r.now, r.now-(r.sent-c.at))
+	if d.retired {
+		made = min(made, d.rotated-1)
+	}
 	ep := d.believed(c.Epoch, made)
 	code := 0
 	switch c.Method {
 	case MethodPage, MethodTrack:
 		code = o.activity(d, r, c, ep, made)
 	case MethodChat:
-		if ep != d.now() && made < d.now().from {
+		if d.retired || ep != d.now() && made < d.now().from {
 			return CodePersonState
 		}
 		code = o.chat(d, r, c)
@@ -34,7 +37,7 @@ func (o *oracle) call(d *oDevice, r *oRequest, c *oCall) int {
 
 // activity is recorded under the profile it was made for or not at all (B8).
 func (o *oracle) activity(d *oDevice, r *oRequest, c *oCall, ep *oEpoch, made int64) int {
-	if ep == nil || (ep != d.now() && (made >= ep.to || r.now-made > oDay)) {
+	if ep == nil || ((ep != d.now() || d.retired) && (made >= ep.to || r.now-made > oDay)) {
 		return CodePersonState
 	}
 	t := c.at
@@ -79,7 +82,7 @@ func (o *oracle) chat(d *oDevice, r *oRequest, c *oCall) int {
 
 func (o *oracle) issue(d *oDevice, now int64) {
 	o.buried[d.cookie] = true
-	d.cookieAt = now
+	d.cookieAt, d.rotated = now, now
 	d.cookie, d.cookieIn, d.issued, d.departed = "", 0, true, false
 }
 
@@ -104,7 +107,7 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 		return 0
 	case bound != nil && bound.auth:
 		o.buried[d.cookie] = true
-		d.chat, d.cookie, d.cookieIn = nil, "", 0
+		d.chat, d.cookie, d.cookieIn, d.rotated = nil, "", 0, r.now
 	case bound != nil:
 		bound.who.links[who], who.links[bound.who] = true, true
 	}
@@ -122,7 +125,7 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 func (o *oracle) update(d *oDevice, c *oCall, ep *oEpoch) int {
 	who := d.now().who
 	switch {
-	case ep != d.now():
+	case ep != d.now() || d.retired:
 		return CodePersonState
 	case !who.person() || who.customer:
 		return CodeUpdatePerson
@@ -142,7 +145,7 @@ func (o *oracle) update(d *oDevice, c *oCall, ep *oEpoch) int {
 func (o *oracle) appendItem(d *oDevice, ep *oEpoch) int {
 	who := d.now().who
 	switch {
-	case ep != d.now():
+	case ep != d.now() || d.retired:
 		return CodePersonState
 	case !who.person() || who.customer || who.items >= oListHolds:
 		return CodeAppendToList

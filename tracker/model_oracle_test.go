@@ -28,7 +28,7 @@ type (
 		profiles    []*oProfile
 		subjects    map[string]*oProfile
 		devices     []*oDevice
-		tokens      map[string]*oDevice // by value of our device cookie
+		tokens      map[string]oBoot // by value of our device cookie
 		boots       map[string]oBoot
 		chats       map[string]*oChat // by value of our chat cookie
 		buried      map[string]bool
@@ -76,8 +76,11 @@ type (
 		seen      int64  // when the last request came
 		successor *oDevice
 		dead      bool
-		departed  bool // in this request
-		issued    bool // in this request
+		rotated   int64 // when its session changed, which retires older tokens
+		departed  bool  // in this request
+		issued    bool  // in this request
+		lost      bool  // in this request: the answer with its cookies was lost
+		retired   bool  // in this request: it came with a retired token
 	}
 	oChat struct {
 		who    *oProfile
@@ -124,7 +127,7 @@ type (
 
 func newOracle() *oracle {
 	return &oracle{
-		subjects: map[string]*oProfile{}, tokens: map[string]*oDevice{}, boots: map[string]oBoot{}, chats: map[string]*oChat{},
+		subjects: map[string]*oProfile{}, tokens: map[string]oBoot{}, boots: map[string]oBoot{}, chats: map[string]*oChat{},
 		buried: map[string]bool{}, invalidated: map[string]int64{}, recorded: map[string]*oActivity{}, refused: map[string]bool{},
 	}
 }
@@ -166,7 +169,9 @@ func (o *oracle) request(r *oRequest) (*oDevice, []int) {
 		}
 		return nil, codes
 	}
-	o.chatOf(d, r)
+	if !d.retired {
+		o.chatOf(d, r)
+	}
 	d.seen = r.now
 	for i, c := range r.calls {
 		codes[i] = o.call(d, r, c)
@@ -184,35 +189,74 @@ func (o *oracle) refuse(c *oCall) {
 }
 
 // device: our cookie, else the boot, else a value of our cookie that leads
-// nowhere any more (B2).
+// nowhere any more (B2). What was issued before the session changed leads to
+// the device only for who can prove to have been there.
 func (o *oracle) device(r *oRequest) *oDevice {
-	d := o.tokens[r.device]
+	token := o.tokens[r.device]
+	d := token.device
 	for d != nil && !d.dead && d.successor != nil {
 		d = d.successor
 	}
 	if d == nil || d.dead {
-		for _, c := range r.calls {
-			if r.device == "" && c.Epoch != "" {
-				return nil
-			}
-		}
-		key := "boot " + r.boot
-		if r.boot == "" {
-			if key = "token " + r.device; r.device == "" {
-				return nil
-			}
-		}
-		if b := o.boots[key]; b.device != nil && !b.device.dead && r.now-b.since < oDay {
-			d = b.device
-		} else {
-			d = o.newDevice(r.now)
-			o.boots[key] = oBoot{d, r.now}
+		return o.booted(r)
+	}
+	d.departed, d.issued, d.lost, d.retired = false, false, false, false
+	switch {
+	case token.since >= d.rotated:
+		return o.current(d, r.now)
+	case d.proved(r):
+		d.lost = true
+		return d
+	case r.now-d.rotated <= oMinute:
+		d.retired = true
+		return d
+	}
+	return o.booted(r)
+}
+
+func (o *oracle) booted(r *oRequest) *oDevice {
+	for _, c := range r.calls {
+		if r.device == "" && c.Epoch != "" {
+			return nil
 		}
 	}
-	d.departed, d.issued = false, false
+	key, lasts := "boot "+r.boot, oDay
+	if r.boot == "" {
+		if key, lasts = "token "+r.device, oMinute; r.device == "" {
+			return nil
+		}
+	}
+	b := o.boots[key]
+	d := b.device
+	switch {
+	case d == nil || d.dead || r.now-b.since >= lasts:
+	case d.rotated == 0 || d.proved(r):
+		d.departed, d.issued, d.lost, d.retired = false, false, d.rotated != 0, false
+		return o.current(d, r.now)
+	case r.boot != "":
+		return nil
+	}
+	d = o.newDevice(r.now)
+	o.boots[key] = oBoot{d, r.now}
+	return d
+}
+
+// proved: only the browser itself knows its chat cookie and the call that
+// changed the session.
+func (d *oDevice) proved(r *oRequest) bool {
+	for _, c := range r.calls {
+		if c.ID == d.now().cause {
+			return true
+		}
+	}
+	return r.chat != "" && r.chat == d.cookie
+}
+
+// current is the device, or the one in its place when its visitor is overdue.
+func (o *oracle) current(d *oDevice, now int64) *oDevice {
 	who := d.now().who
-	if d.chat == nil && !who.person() && who.into == nil && who.seen()+oVisitorLasts <= r.now {
-		next := o.newDevice(r.now)
+	if d.chat == nil && !who.person() && who.into == nil && who.seen()+oVisitorLasts <= now {
+		next := o.newDevice(now)
 		d.successor = next // B15: overdue is gone
 		d = next
 	}
@@ -286,6 +330,9 @@ func (o *oracle) chatOf(d *oDevice, r *oRequest) {
 		case over != 0:
 			since = over
 			o.depart(d, r.now, since, "")
+		case d.lost:
+			c.use(r.now)
+			o.issue(d, r.now)
 		case r.chat != "" && r.chat == d.cookie:
 			c.use(r.now)
 			d.cookieIn = max(d.cookieIn, r.sent)
@@ -307,7 +354,7 @@ func (o *oracle) chatOf(d *oDevice, r *oRequest) {
 
 func (o *oracle) depart(d *oDevice, now, since int64, cause string) {
 	o.buried[d.cookie] = true
-	d.chat, d.cookie, d.cookieIn, d.departed, d.issued = nil, "", 0, true, false
+	d.chat, d.cookie, d.cookieIn, d.departed, d.issued, d.rotated = nil, "", 0, true, false, now
 	o.turn(d, o.profile(kindVisitor, now), since, cause)
 }
 
