@@ -14,16 +14,16 @@ import (
 type (
 	// simBrowser is one browser with its cookie jar, its storage and its tabs.
 	simBrowser struct {
-		name       string
-		device     simCookie
-		chat       simCookie
-		boot       string
-		bootSince  int64
-		answered   int64 // when the last answer came, 0 before
-		skew       int64 // how far its clock is ahead
-		tabs       []*simTab
-		history    []*simSent
-		generation int
+		name      string
+		device    simCookie
+		chat      simCookie
+		boot      string
+		bootSince int64
+		answered  int64 // when the last answer came, 0 before
+		skew      int64 // how far its clock is ahead
+		tabs      []*simTab
+		history   []*simSent
+		home      *oDevice
 	}
 	simCookie struct {
 		value   string
@@ -152,6 +152,9 @@ func (s *sim) deliver(b *simBrowser, tab *simTab, calls []*oCall, slow int64, lo
 	}
 	if s.violation != nil {
 		return
+	}
+	if b.home != device { // client ids are one device's (B26)
+		b.home, b.history = device, nil
 	}
 	const kept = 40
 	if b.history = append(b.history, &simSent{tab, calls, now}); len(b.history) > kept {

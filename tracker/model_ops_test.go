@@ -62,9 +62,9 @@ func (s *sim) operate() {
 		{10, func() { s.again(b) }},
 		{8, func() { s.open(b) }},
 		{5, func() { s.chatStarts(b, tab) }},
-		{6, func() { s.authenticates(b, tab) }},
+		{8, func() { s.authenticates(b, tab) }},
 		{3, func() { s.send(b, tab, s.chatCall(b, tab, chatEnded, nil)) }},
-		{1, func() { s.invalidate() }},
+		{3, func() { s.invalidate() }},
 		{2, func() { s.clear(b) }},
 		{1, func() { s.closeBrowser(b) }},
 		{5, func() { s.updates(b, tab) }},
@@ -141,6 +141,9 @@ func (s *sim) again(b *simBrowser) {
 	const bootHolds = 19 * oHour // behind that the SDK has begun anew
 	if len(b.history) == 0 || (b.answered == 0 && s.at()-b.bootSince > bootHolds) {
 		return
+	}
+	if token := s.oracle.tokens[b.device.value]; token.device != nil && token.since < token.device.rotated {
+		return // its answer was lost: it may be another device from now on
 	}
 	old := pick(s, b.history)
 	for _, c := range old.calls {

@@ -9,7 +9,7 @@ import (
 // told is what the events of a session say about it.
 type told struct {
 	started, ended int
-	ends           int64 // when the end was recorded
+	began, ends    int64 // when start and end were recorded
 	opened         bool  // an activity stands at its start
 	times, got     []int64
 }
@@ -36,6 +36,7 @@ func (k *walk) walkSessions() {
 		}
 		k.tell(s, about[e.session], e)
 	}
+	k.walkCuts(about)
 	for i, t := range about {
 		k.walkSession(k.sessions[i], t)
 		k.walkTimes(k.sessions[i], t)
@@ -47,6 +48,7 @@ func (k *walk) tell(s *session, t *told, e walkEvent) {
 	switch e.definition {
 	case schema.EventSessionStarted:
 		t.started++
+		t.began = e.received
 		if e.at != s.start || e.seq != 1 || e.home != s.home {
 			k.failf("session %s starts at %d and is said to start at %d", s.id, s.start, e.at)
 		}
@@ -69,12 +71,27 @@ func (k *walk) tell(s *session, t *told, e walkEvent) {
 	}
 }
 
+// walkCuts: a late session ends where the next of its timeline begins (B13).
+func (k *walk) walkCuts(about map[id]*told) {
+	for i, s := range k.sessions {
+		for j, next := range k.sessions {
+			if s.late && s.end > next.start && next.home == s.home && next.start > s.start && s.last < next.start && about[j].began < about[i].ends {
+				k.failf("late session %s goes on at %d, when %s begins", i, s.end, j)
+			}
+		}
+	}
+}
+
 // walkTimes looks at the activities of one session.
 func (k *walk) walkTimes(s *session, t *told) {
 	last := s.start
 	for n, at := range t.times {
-		if s.end == 0 || t.got[n] <= t.ends { // came while it was collected
-			last = max(last, at)
+		if s.end != 0 && t.got[n] > t.ends {
+			continue // joined what had ended
+		}
+		last = max(last, at)
+		if s.late && s.end != 0 && t.got[n] > t.ends-k.timeout {
+			k.failf("late session %s ended at %d, %d ms after another of its events came", s.id, t.ends, t.ends-t.got[n])
 		}
 	}
 	if s.late && s.last != last {
