@@ -4,7 +4,7 @@
 // reverse_proxy alone, control is the same once more, ours has people_tracking
 // in front of it. Upstream and clients live in a second process, so that
 // neither's time is counted. Every round measures each case on each side, in
-// rotating order; what is reported are medians and quartiles of the ratios of
+// changing order; what is reported are medians and quartiles of the ratios of
 // one round. The control tells how far two equal sides are apart: a smaller
 // difference means nothing.
 //

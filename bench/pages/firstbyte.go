@@ -29,8 +29,7 @@ func (b *bench) measureFirstByte(o options, out io.Writer) error {
 		var first, all series
 		path := "/slow/" + url.PathEscape(place.at) + "?" + strings.ReplaceAll(place.query, ";", "%3B") + "&pause=" + o.pause.String()
 		for round := 0; round < min(o.rounds, 10) && !o.stopped(); round++ {
-			for turn := range sides {
-				side := (turn + round) % sides
+			for _, side := range inOrder(round) {
 				k := kase{site: place.site, dest: "document", accept: acceptPage}
 				done, err := b.peer.do(order{Address: b.sites[k.site][side], Path: path, Header: k.header(), Conns: 1, Pause: true})
 				if err != nil {

@@ -74,8 +74,7 @@ func (b *bench) measureCPU(o options, out io.Writer) error {
 					return err
 				}
 			}
-			for turn := range sides {
-				side := (turn + rounds + i) % sides
+			for _, side := range inOrder(rounds + i) {
 				spent, p50, err := b.spend(k, side, requests[i])
 				if err != nil {
 					return err

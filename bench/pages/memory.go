@@ -19,8 +19,7 @@ func (b *bench) measureMemory(o options, out io.Writer) error {
 	var peak series
 	k := kase{site: bare, path: "/1m", dest: "document", accept: acceptPage, conns: 16}
 	for round := 0; round < min(o.rounds, 10) && !o.stopped(); round++ {
-		for turn := range sides {
-			side := (turn + round) % sides
+		for _, side := range inOrder(round) {
 			debug.FreeOSMemory()
 			if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 				return fmt.Errorf("resetting the peak: %w", err)

@@ -24,6 +24,16 @@ const (
 	sides
 )
 
+// orders are all ways to take the sides one after another, so that each
+// follows each other one equally often.
+var orders = [][sides]int{
+	{plain, control, ours}, {ours, control, plain}, {control, ours, plain},
+	{plain, ours, control}, {ours, plain, control}, {control, plain, ours},
+}
+
+// inOrder is how a round takes them.
+func inOrder(round int) [sides]int { return orders[round%len(orders)] }
+
 // A variant is what all three sides of a comparison have besides.
 type variant string
 
