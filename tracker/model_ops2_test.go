@@ -57,6 +57,26 @@ func (s *sim) burst(b *simBrowser, tab *simTab) {
 	}
 }
 
+// trip: a tab is offline for a while and another is used afterwards, so that
+// what the first one made is late, and comes in parts (B13).
+func (s *sim) trip(b *simBrowser, tab *simTab) {
+	if s.calm || len(tab.pending) > 0 {
+		return
+	}
+	s.now = s.now.Add(time.Duration(31+s.rng.Int64N(40)) * time.Minute)
+	for range 1 + s.rng.IntN(4) {
+		tab.pending = append(tab.pending, s.makeActivity(b, tab))
+		s.now = s.now.Add(time.Duration(1+s.rng.Int64N(35)) * time.Minute)
+	}
+	s.now = s.now.Add(time.Duration(s.rng.Int64N(60)) * time.Minute)
+	s.activities(b, s.newTab(b))
+	for len(tab.pending) > 0 && s.violation == nil {
+		s.flushSome(b, tab)
+		s.now = s.now.Add(time.Duration(s.rng.Int64N(32)) * time.Minute)
+		s.sweep()
+	}
+}
+
 // timePasses by seconds or weeks, often to the very end of a session.
 func (s *sim) timePasses(b *simBrowser) {
 	var d time.Duration
