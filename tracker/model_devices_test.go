@@ -1,0 +1,94 @@
+package tracker
+
+// device: our cookie, else the boot, else a value of our cookie that leads
+// nowhere any more (B2). What was issued before the session changed leads to
+// the device only for who can prove to have been there.
+func (o *oracle) device(r *oRequest) *oDevice {
+	token := o.tokens[r.device]
+	d := token.device
+	for d != nil && !d.dead && d.successor != nil {
+		d = d.successor
+	}
+	if d == nil || d.dead {
+		return o.booted(r)
+	}
+	d.departed, d.issued, d.lost, d.retired = false, false, false, false
+	switch {
+	case token.since >= d.rotated:
+		return o.current(d, r.now)
+	case d.proved(r):
+		d.lost = true
+		return d
+	case r.now-d.rotated <= oMinute:
+		d.retired = true
+		return d
+	}
+	return o.booted(r)
+}
+
+func (o *oracle) booted(r *oRequest) *oDevice {
+	for _, c := range r.calls {
+		if r.device == "" && c.Epoch != "" {
+			return nil
+		}
+	}
+	key, lasts := "boot "+r.boot, oDay
+	if r.boot == "" {
+		if key, lasts = "token "+r.device, oMinute; r.device == "" {
+			return nil
+		}
+	}
+	b := o.boots[key]
+	d := b.device
+	switch {
+	case d == nil || d.dead || r.now-b.since >= lasts:
+	case d.rotated == 0 || d.proved(r):
+		d.departed, d.issued, d.lost, d.retired = false, false, d.rotated != 0, false
+		return o.current(d, r.now)
+	case r.boot != "":
+		return nil
+	}
+	d = o.newDevice(r.now)
+	o.boots[key] = oBoot{d, r.now}
+	return d
+}
+
+// proved: only the browser itself knows its chat cookie and the call that
+// changed the session.
+func (d *oDevice) proved(r *oRequest) bool {
+	for _, c := range r.calls {
+		if c.ID == d.now().cause {
+			return true
+		}
+	}
+	return r.chat != "" && r.chat == d.cookie
+}
+
+// current is the device, or the one in its place when its visitor is overdue.
+func (o *oracle) current(d *oDevice, now int64) *oDevice {
+	who := d.now().who
+	if d.chat == nil && !who.person() && who.into == nil && who.seen()+oVisitorLasts <= now {
+		next := o.newDevice(now)
+		d.successor = next // B15: overdue is gone
+		d = next
+	}
+	return d
+}
+
+func (o *oracle) newDevice(now int64) *oDevice {
+	d := &oDevice{done: map[string]bool{}}
+	o.devices = append(o.devices, d)
+	o.turn(d, o.profile(kindVisitor, now), now, "")
+	return d
+}
+
+func (o *oracle) turn(d *oDevice, who *oProfile, from int64, cause string) {
+	if len(d.epochs) > 0 {
+		from = max(from, d.now().from)
+		d.now().to = from
+	}
+	d.epochs = append(d.epochs, &oEpoch{who: who, from: from, cause: cause})
+	if len(d.epochs) > oEpochsKept {
+		d.epochs = d.epochs[1:]
+	}
+}
