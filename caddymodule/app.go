@@ -212,6 +212,8 @@ var (
 	errNoStore  = errors.New("the store is not open")
 	errSilent   = errors.New("the store does not answer")
 	errDiskFull = errors.New("the disk is almost full")
+	errLost     = errors.New("the store's directory was removed or replaced")
+	errBroken   = errors.New("a write to the disk failed")
 )
 
 // ready says why calls are not recorded at the moment, nil when they are.
@@ -219,6 +221,11 @@ func (a *App) ready(ctx context.Context) error {
 	engine, err := a.lease.engine()
 	if err != nil {
 		return errNoStore
+	}
+	if e, ok := engine.(*badger.Store); ok {
+		if err := refusing(e.Stats()); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -229,7 +236,17 @@ func (a *App) ready(ctx context.Context) error {
 	if err != nil {
 		return errSilent
 	}
-	if e, ok := engine.(*badger.Store); ok && e.Stats().DiskFull {
+	return nil
+}
+
+// refusing says why a store that is open refuses updates, nil when it does not.
+func refusing(s badger.Stats) error {
+	switch {
+	case s.Lost:
+		return errLost
+	case s.Broken:
+		return errBroken
+	case s.DiskFull:
 		return errDiskFull
 	}
 	return nil

@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/badger"
 )
 
 type logger = *slog.Logger
@@ -150,6 +152,26 @@ func TestB34ReadinessOfAStoreThatAnswersNoMore(t *testing.T) {
 	require.EqualError(t, app.ready(t.Context()), "the store does not answer")
 	require.NoError(t, app.lease.release())
 	require.EqualError(t, app.ready(t.Context()), "the store is not open")
+}
+
+func TestB34ReadinessOfAStoreThatRefuses(t *testing.T) {
+	assert.NoError(t, refusing(badger.Stats{}))
+	assert.EqualError(t, refusing(badger.Stats{DiskFull: true}), "the disk is almost full")
+	assert.EqualError(t, refusing(badger.Stats{DiskFull: true, Broken: true}), "a write to the disk failed")
+	assert.EqualError(t, refusing(badger.Stats{Broken: true, Lost: true}), "the store's directory was removed or replaced")
+}
+
+func TestB34ReadinessOfAStoreWhoseDirectoryIsRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "people")
+	app := &App{lease: newLease(dir, false, func(logger) (store.Store, error) {
+		return badger.Open(dir, badger.Options{BallastBytes: -1})
+	})}
+	require.NoError(t, app.ready(t.Context()))
+	require.NoError(t, os.RemoveAll(dir))
+	red := func() bool { return app.ready(t.Context()) != nil }
+	require.Eventually(t, red, time.Minute, 10*time.Millisecond, "the store looks each second")
+	require.EqualError(t, app.ready(t.Context()), "the store's directory was removed or replaced")
+	require.ErrorIs(t, app.lease.release(), store.ErrUnavailable, "a reload that drops the store ends")
 }
 
 // The store outlives the configuration that opened it and its log files.

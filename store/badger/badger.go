@@ -71,8 +71,11 @@ type bdb struct {
 
 	committed atomic.Uint64 // number of the last commit that was synced
 	broken    atomic.Bool   // a commit failed, see fail
+	headless  atomic.Bool   // and left Badger without a table in memory
 	side      *sideFile
 	disk      *watchdog
+	presence  *presence
+	giveUp    *giveUp
 
 	stop chan struct{} // closed by Close
 	jobs sync.WaitGroup
@@ -80,13 +83,15 @@ type bdb struct {
 
 func (b *bdb) open() (err error) {
 	b.disk = newWatchdog(b.dir, b.opts)
+	b.presence = &presence{dir: b.dir, log: b.log}
+	b.giveUp = &giveUp{lost: &b.presence.lost}
 	if err := b.disk.open(); err != nil {
 		return err
 	}
 	if err := b.verify(); err != nil {
 		return err
 	}
-	b.db, err = engine.Open(b.opts.engineOptions(b.dir))
+	b.db, err = engine.Open(b.opts.engineOptions(b.dir).WithLogger(logger{b.log, b.giveUp}))
 	if err != nil {
 		return openError(b.dir, err)
 	}
@@ -97,6 +102,9 @@ func (b *bdb) open() (err error) {
 	}()
 	if err = b.checkCommits(); err != nil {
 		return err
+	}
+	if err = b.presence.own(b.side.file); err != nil {
+		return errors.Join(err, b.side.close())
 	}
 	b.disk.keepBallast() // after the lock on the directory is ours
 	b.start()
@@ -117,40 +125,61 @@ func (b *bdb) Limits() store.CommitLimits { return b.opts.commitLimits() }
 
 // Snapshot implements store.Engine.
 func (b *bdb) Snapshot(context.Context) (store.Snapshot, error) {
+	if err := b.presence.err(); err != nil {
+		return nil, err
+	}
+	if b.headless.Load() {
+		return nil, errReopen
+	}
 	return &snapshot{txn: b.db.NewTransaction(false)}, nil
 }
 
 // Begin implements store.Engine.
 func (b *bdb) Begin() (store.Batch, error) {
+	if err := b.presence.err(); err != nil {
+		return nil, err
+	}
 	if err := b.disk.err(); err != nil {
 		return nil, err
 	}
 	if b.broken.Load() {
-		return nil, fmt.Errorf("%w: an earlier write to the disk failed, the store has to be opened again", store.ErrUnavailable)
+		return nil, errReopen
 	}
 	return &batch{snapshot: snapshot{txn: b.db.NewTransaction(false)}, b: b}, nil
 }
+
+var errReopen = fmt.Errorf("%w: an earlier write to the disk failed, the store has to be opened again", store.ErrUnavailable)
 
 // fail ends writing until the store is opened again. After a write or a sync
 // that failed the system may have thrown the pages away, and the next sync
 // succeeds without them; Badger may hold half of the commit in memory. Opening
 // reads what the disk really has.
 func (b *bdb) fail(err error) error {
-	if !b.broken.Swap(true) {
+	if strings.Contains(err.Error(), "cannot create new mem table") {
+		b.headless.Store(true) // reading panics from now on, it begins with that table
+	}
+	if !b.broken.Swap(true) && !b.presence.look() {
 		b.log.Error("write failed: updates are refused until the store is opened again",
 			slog.String("directory", b.dir), slog.Any("error", err))
 	}
 	return fmt.Errorf("%w, %w: %w", store.ErrUnavailable, store.ErrUnknown, err)
 }
 
-// Close implements store.Engine.
+// Close implements store.Engine. It ends, with an error, also when Badger can
+// write no more: what was acknowledged is in its log then, as after a crash. A
+// Badger whose directory was replaced is left alone until the process ends.
 func (b *bdb) Close() error {
 	close(b.stop)
 	b.jobs.Wait()
+	b.presence.look()
+	if !b.presence.closable() {
+		return errors.Join(fmt.Errorf("not closed: %w", b.presence.err()), b.side.close())
+	}
+	b.giveUp.closing.Store(true)
 	if b.disk.full.Load() {
 		b.disk.dropBallast() // closing writes tables
 	}
 	err := b.db.Close()
 	// The log now ends where it was acknowledged to end.
-	return errors.Join(err, b.side.write(b.committed.Load()), b.side.close())
+	return errors.Join(b.presence.err(), err, b.side.write(b.committed.Load()), b.side.close())
 }

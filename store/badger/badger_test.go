@@ -145,7 +145,7 @@ func TestBadgersOwnKeys(t *testing.T) {
 func TestLoggerGivesBadgersMessagesToSlog(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	l := logger{log}
+	l := logger{to: log}
 	l.Infof("compaction %d", 1)
 	l.Debugf("table %d", 2)
 	assert.Empty(t, out.String())

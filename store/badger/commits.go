@@ -120,7 +120,8 @@ func (s *sideFile) close() error { return s.file.Close() }
 
 // collect gives the value log's dead space back.
 func (b *bdb) collect() {
-	for {
+	// Badger ends the process when it has to write without a table in memory.
+	for !b.broken.Load() && !b.presence.lost.Load() {
 		err := b.db.RunValueLogGC(0.5)
 		if err != nil {
 			if !errors.Is(err, engine.ErrNoRewrite) && !errors.Is(err, engine.ErrRejected) {

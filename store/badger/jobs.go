@@ -37,6 +37,9 @@ func (b *bdb) everyTick() {
 	memory := releaser{release: debug.FreeOSMemory}
 	failed := false
 	b.every(b.opts.tick, func() {
+		if b.presence.look() {
+			return // whatever is there now is not ours
+		}
 		b.disk.check()
 		last := b.committed.Load()
 		err := b.side.write(last)

@@ -113,7 +113,7 @@ func (o Options) engineOptions(dir string) engine.Options {
 		compression = options.None
 	}
 	return engine.DefaultOptions(dir).
-		WithLogger(logger{o.Logger}).
+		WithLogger(logger{to: o.Logger}).
 		WithSyncWrites(!o.unsynced).
 		// The one writer of store.Group is the only one: there is nobody to
 		// conflict with, and the directory lock keeps other processes out.

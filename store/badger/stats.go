@@ -9,6 +9,7 @@ type Stats struct {
 	TableBytes int64  // sorted tables on disk; the logs beside them take 50 MB at most
 	DiskFree   uint64 // bytes, as of the last check
 	DiskFull   bool   // updates are refused
+	Lost       bool   // the directory was removed or replaced: nothing is answered until the store is opened again
 	Broken     bool   // a write failed: updates are refused until the store is opened again
 }
 
@@ -20,6 +21,7 @@ func (s *Store) Stats() Stats {
 		Commit:   b.committed.Load(),
 		DiskFree: b.disk.free.Load(),
 		DiskFull: b.disk.full.Load(),
+		Lost:     b.presence.lost.Load(),
 		Broken:   b.broken.Load(),
 	}
 	for _, level := range b.db.Levels() {
