@@ -29,6 +29,7 @@ type options struct {
 
 func main() {
 	if os.Getenv(peerMark) != "" {
+		signal.Ignore(os.Interrupt) // a terminal sends it to both
 		servePeer(os.Stdin, os.Stdout)
 		return
 	}
