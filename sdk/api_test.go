@@ -126,7 +126,8 @@ func TestErrors(t *testing.T) {
 				return refusal(c, 2016, "SdkTrackError", "Error when calling track(). Cause: event action is not defined")
 			case "updatePerson":
 				return map[string]any{"id": c.ID, "success": true, "data": map[string]any{
-					"warnings": []any{map[string]any{"code": "ignored_property", "message": "shoeSize"}}}}
+					"warnings": []any{map[string]any{"code": "ignored_property", "message": "shoeSize"}},
+				}}
 			}
 			return nil
 		})

@@ -75,8 +75,11 @@ func TestTag(t *testing.T) {
 		{"ok/signals", TagOptions{Base: "/_people", Signals: []string{SignalCalls, SignalMessages}}, src("/_people") + ` data-signals="calls messages"></script>`},
 		{"ok/no signals", TagOptions{Base: "/_people", Signals: []string{}}, src("/_people") + ` data-signals=""></script>`},
 		{"ok/origins", TagOptions{Base: "/_people", WidgetOrigins: []string{"https://chat.example.com", "https://b.example:8443"}}, src("/_people") + ` data-widget-origins="https://chat.example.com https://b.example:8443"></script>`},
-		{"ok/escaped", TagOptions{Base: `/"><script>alert('1')&amp;</script>`, AutoInit: true, Key: `"'<&>`},
-			src("/&#34;&gt;&lt;script&gt;alert(&#39;1&#39;)&amp;amp;&lt;/script&gt;") + ` data-key="&#34;&#39;&lt;&amp;&gt;"></script>`},
+		{
+			"ok/escaped",
+			TagOptions{Base: `/"><script>alert('1')&amp;</script>`, AutoInit: true, Key: `"'<&>`},
+			src("/&#34;&gt;&lt;script&gt;alert(&#39;1&#39;)&amp;amp;&lt;/script&gt;") + ` data-key="&#34;&#39;&lt;&amp;&gt;"></script>`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Tag(c.o)

@@ -77,9 +77,11 @@ func variants() []variant {
 		{"minified loader in one line", startLog + `<script>!function(t,e,i,a,c){t[c]=t[c]||function(){(t[c].q=t[c].q||[]).push(arguments)},t[c].t=1*new Date;var n=e.createElement(i);n.src=a,e.head.append(n)}(window,document,"script","/late.js","liveChat"),liveChat("init","` + widgetID + `")</script>` + use + inline + talk, whole},
 		{"function declaration", startLog + `<script>function liveChat() { (liveChat.q = liveChat.q || []).push(arguments) } liveChat('init', '` + widgetID + `')</script>` + use + inline + talk, whole},
 		{"var", startLog + `<script>var liveChat = function () { (liveChat.q = liveChat.q || []).push(arguments) }; liveChat('init', '` + widgetID + `')</script>` + use + inline + talk, whole},
-		{"auth before init", startLog + `<script>window.liveChat = window.liveChat || function () { (liveChat.q = liveChat.q || []).push(arguments) };
+		{
+			"auth before init", startLog + `<script>window.liveChat = window.liveChat || function () { (liveChat.q = liveChat.q || []).push(arguments) };
 			liveChat('auth', 'jwt-0'); liveChat('init', { widgetId: '` + widgetID + `', domain: 'd' })</script>` + use + inline + talk,
-			[]string{chatCall("authenticated", "jwt-0"), chatCall("authenticated", "jwt-1"), chatCall("started", ""), chatCall("ended", "")}},
+			[]string{chatCall("authenticated", "jwt-0"), chatCall("authenticated", "jwt-1"), chatCall("started", ""), chatCall("ended", "")},
+		},
 		{"only the real script", startLog + inline + `<script>liveChat('init', '` + widgetID + `')</script>` + talk, whole},
 	}
 }

@@ -181,7 +181,8 @@ func answer(w http.ResponseWriter, b batch, epoch string, result func(call) any)
 // refusal is an error result as the collector words it.
 func refusal(c call, code int, name, message string) any {
 	return map[string]any{"id": c.ID, "success": false, "error": map[string]any{
-		"code": code, "name": name, "message": message, "origin": "people-tracking", "platform": "fe-snippet"}}
+		"code": code, "name": name, "message": message, "origin": "people-tracking", "platform": "fe-snippet",
+	}}
 }
 
 func (s *site) received() []batch {

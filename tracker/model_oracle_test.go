@@ -3,7 +3,6 @@ package tracker
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 // The oracle knows what the rules say should become of every call, in plain
@@ -313,5 +312,3 @@ func (d *oDevice) believed(stamp string, made int64) *oEpoch {
 	}
 	return found
 }
-
-func oMillis(t time.Time) int64 { return t.UnixMilli() }

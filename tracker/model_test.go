@@ -119,5 +119,5 @@ func TestModel(t *testing.T) {
 			s.report(t, seed)
 		}()
 	}
-	t.Log(fmt.Sprintf("seeds %d to %d, %d operations, %.0f a second", *modelSeed, *modelSeed+worlds-1, ops, float64(ops)/time.Since(started).Seconds()))
+	t.Logf("seeds %d to %d, %d operations, %.0f a second", *modelSeed, *modelSeed+worlds-1, ops, float64(ops)/time.Since(started).Seconds())
 }

@@ -45,7 +45,8 @@ func Bundle(dir string) ([]byte, error) {
 		TsconfigRaw: "{}",
 		Write:       false,
 	})
-	for _, message := range append(result.Errors, result.Warnings...) {
+	if messages := append(result.Errors, result.Warnings...); len(messages) > 0 {
+		message := messages[0]
 		if message.Location != nil {
 			return nil, fmt.Errorf("%s:%d: %s", message.Location.File, message.Location.Line, message.Text)
 		}

@@ -1,8 +1,11 @@
 // Which browser this is, before there is a cookie: docs/protocol.md, "boot".
 
-import { BOOT, DAY } from './limits';
+import { endpoint } from './config';
+import { BOOT, COOKIE } from './limits';
 
-const KEY = 'people';
+// The cookies are of one base path, and so is what is stored: a site may have
+// several on one origin.
+export const KEY = 'people' + endpoint;
 
 // random returns so many hex digits.
 export const random = (length: number): string =>
@@ -19,14 +22,14 @@ function remember(value: unknown): void {
 }
 
 // boot returns the 32 hex digits to send, or nothing where the browser was
-// answered within the last day: then the stored value is that time. It reads
+// answered within the last hour: then the stored value is that time. It reads
 // the storage anew each time, so that tabs opened together agree.
 export function boot(): string | undefined {
   try {
     memory = localStorage[KEY] || memory;
   } catch {}
   if (memory?.length !== BOOT) {
-    if (Date.now() - memory < DAY) return;
+    if (Date.now() - memory < COOKIE) return;
     remember(random(BOOT));
   }
   return memory;

@@ -1,7 +1,8 @@
 // Every bound of the script, in one module so that the bundler puts the numbers
 // in place. Times are in milliseconds, sizes in bytes.
 
-export const DAY = 864e5; // how long a call may wait (B35), and how long boot is not needed after an answer
+export const DAY = 864e5; // how long a call may wait (B35)
+export const COOKIE = 36e5; // how long after an answer the cookie is taken to be there
 
 export const MOST_WAITING = 262144; // in the queue: localStorage has 5 MB for the whole site
 export const MOST_UNANSWERED = 64; // calls in a request, docs/protocol.md

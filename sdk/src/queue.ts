@@ -1,7 +1,7 @@
 // The calls of this page that have no answer yet, kept in localStorage under a
 // key of this page instance so that a later page can send what this one could not.
 
-import { random } from './device';
+import { KEY, random } from './device';
 import { TAB } from './limits';
 import { json } from './page';
 import { Code, Result, fail } from './results';
@@ -18,7 +18,7 @@ export interface Call {
   done?: (result: Result) => void;
 }
 
-const PREFIX = 'people.';
+const PREFIX = KEY + '-';
 
 // tab names this page instance in call ids.
 export let tab: string | undefined;
