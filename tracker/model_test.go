@@ -2,7 +2,6 @@ package tracker
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
