@@ -1,7 +1,6 @@
 package tracker
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -115,7 +114,7 @@ func TestNewDefaults(t *testing.T) {
 	assert.Equal(t, []any{int64(1_800_000), 45 * 24 * time.Hour, 45 * 24 * time.Hour, 24 * time.Hour},
 		[]any{service.timeout, service.visitor, service.chat, service.auth}, "the lifetimes of the rules")
 	_, err = service.Batch(t.Context(), &Request{Account: 3})
-	assert.True(t, errors.Is(err, ErrUnknownAccount))
+	require.ErrorIs(t, err, ErrUnknownAccount)
 	service, err = New(st, Config{SessionTimeout: time.Second, VisitorTTL: time.Hour})
 	require.NoError(t, err)
 	assert.Equal(t, []any{int64(1000), time.Hour}, []any{service.timeout, service.visitor})

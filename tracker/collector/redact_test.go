@@ -69,12 +69,18 @@ func TestPages(t *testing.T) {
 		in   wirePage
 		want tracker.Page
 	}{
-		{"ok/whole", wirePage{"https://a.example/", "A", "http://b.example/?code=1", "en-GB", "zh-Hant-TW"},
-			tracker.Page{URL: "https://a.example/", Title: "A", Referrer: "http://b.example/?code=", Language: "en-GB", WebsiteLanguage: "zh-Hant-TW"}},
+		{
+			"ok/whole",
+			wirePage{"https://a.example/", "A", "http://b.example/?code=1", "en-GB", "zh-Hant-TW"},
+			tracker.Page{URL: "https://a.example/", Title: "A", Referrer: "http://b.example/?code=", Language: "en-GB", WebsiteLanguage: "zh-Hant-TW"},
+		},
 		{"ok/referrer is an app", wirePage{Referrer: "android-app://com.example.app/"}, tracker.Page{Referrer: "android-app://com.example.app/"}},
 		{"ok/scheme in capitals", wirePage{URL: "HTTPS://a.example/"}, tracker.Page{URL: "HTTPS://a.example/"}},
-		{"ok/cut between characters", wirePage{URL: long, Title: strings.Repeat("ü", 300), Referrer: long},
-			tracker.Page{URL: long[:maxURLBytes], Title: strings.Repeat("ü", 256), Referrer: long[:maxURLBytes]}},
+		{
+			"ok/cut between characters",
+			wirePage{URL: long, Title: strings.Repeat("ü", 300), Referrer: long},
+			tracker.Page{URL: long[:maxURLBytes], Title: strings.Repeat("ü", 256), Referrer: long[:maxURLBytes]},
+		},
 		{"fail/script", wirePage{URL: "javascript:alert(1)", Referrer: "javascript://a.example/%0aalert(1)"}, tracker.Page{}},
 		{"fail/data, blob, file", wirePage{URL: "data:text/html,x", Referrer: "blob:https://a.example/x"}, tracker.Page{}},
 		{"fail/relative", wirePage{URL: "/a", Referrer: "//a.example"}, tracker.Page{}},
