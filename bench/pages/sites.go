@@ -27,8 +27,12 @@ const (
 // orders are all ways to take the sides one after another, so that each
 // follows each other one equally often.
 var orders = [][sides]int{
-	{plain, control, ours}, {ours, control, plain}, {control, ours, plain},
-	{plain, ours, control}, {ours, plain, control}, {control, plain, ours},
+	{plain, control, ours},
+	{ours, control, plain},
+	{control, ours, plain},
+	{plain, ours, control},
+	{ours, plain, control},
+	{control, plain, ours},
 }
 
 // inOrder is how a round takes them.
