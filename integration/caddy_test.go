@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -159,12 +160,21 @@ func adapt(t testing.TB, caddyfile string) []byte {
 	return out
 }
 
+// handedOut are the addresses given so far: the system may offer a port again
+// that a test has not taken yet.
+var handedOut sync.Map
+
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().String()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		address := l.Addr().String()
+		require.NoError(t, l.Close())
+		if _, twice := handedOut.LoadOrStore(address, true); !twice {
+			return address
+		}
+	}
 }
 
 // get asks the console's API as a program does, and returns the status.
