@@ -1,0 +1,152 @@
+package tracker
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker/livechat"
+)
+
+// Bounds of a site's opaque session cookie (B3): shorter values are guessable,
+// longer ones are something else.
+const minSiteCookie, maxSiteCookie = 22, 512
+
+// siteCookie takes one of the site's own session cookies into account (B3, B4).
+func (w *work) siteCookie(cookie SiteCookie) error {
+	hash := digestOf(cookie.Name + "\x00" + cookie.Value)
+	record, err := w.cookie(hash)
+	if err != nil || record.ended != 0 {
+		return err // an ended value stays ended
+	}
+	if !record.chat.zero() {
+		return w.knownSiteCookie(cookie.Name, hash)
+	}
+	if livechat.LooksLikeToken(cookie.Value) {
+		return w.tokenCookie(cookie, hash)
+	}
+	if len(cookie.Value) < minSiteCookie || len(cookie.Value) > maxSiteCookie {
+		w.notes = append(w.notes, slog.String("reason", "the value of the site's cookie is not 22 to 512 characters long"))
+		return nil
+	}
+	bound, err := w.liveBound()
+	if err != nil {
+		return err
+	}
+	if bound != nil && bound.signal && !bound.hasSiteCookie() {
+		return w.adopt(bound, cookie.Name, hash)
+	}
+	if bound != nil {
+		if err := w.leave(bound); err != nil { // the site began another session
+			return err
+		}
+	}
+	c, err := w.startChat("", "")
+	if err != nil {
+		return err
+	}
+	c.signal = false
+	return w.adopt(c, cookie.Name, hash)
+}
+
+// knownSiteCookie binds the device to the session of a value seen before,
+// unless too many devices present it (B3): a value that everybody has is no
+// session.
+func (w *work) knownSiteCookie(name string, hash digest) error {
+	c, err := w.chatOf(hash)
+	if err != nil || c == nil {
+		return err
+	}
+	if !w.admit(c) {
+		w.notes = append(w.notes, slog.String("reason", "more than 5 devices presented one value of the site's cookie in a day"))
+		return nil
+	}
+	if w.device.chat != c.id {
+		bound, err := w.liveBound()
+		if err != nil {
+			return err
+		}
+		if bound != nil {
+			if err := w.leave(bound); err != nil {
+				return err
+			}
+		}
+		if err := w.join(c); err != nil {
+			return err
+		}
+		if err := w.issueChatCookie(c); err != nil {
+			return err
+		}
+	}
+	w.sawSite(name, hash)
+	return nil
+}
+
+// admit counts the devices of the day that present a session's site cookie.
+func (w *work) admit(c *chat) bool {
+	day := millis(w.now) / (24 * time.Hour).Milliseconds()
+	if c.seenDay == day && slices.Contains(c.seenDevices, w.device.id) {
+		return true
+	}
+	if c.seenDay != day {
+		c.seenDay, c.seenDevices, c.dirty = day, nil, true
+	}
+	if len(c.seenDevices) >= maxSharedDevices {
+		return false
+	}
+	c.seenDevices, c.dirty = append(c.seenDevices, w.device.id), true
+	return true
+}
+
+// adopt makes a site's cookie value one of a session's own. It takes the place
+// of the one this device had under that name: a site that keeps its token in
+// the cookie sets another with every page.
+func (w *work) adopt(c *chat, name string, hash digest) error {
+	if !w.admit(c) {
+		return nil
+	}
+	if i := slices.IndexFunc(w.device.sites, func(s siteSeen) bool { return s.name == name }); i >= 0 {
+		before := w.device.sites[i].value
+		c.cookies = slices.DeleteFunc(c.cookies, func(k chatCookie) bool { return k.hash == before && before != hash })
+		if before != hash {
+			if err := w.tx.Delete(hashKey(tableCookie, c.account, before)); err != nil {
+				return err
+			}
+		}
+	}
+	if len(c.cookies) < maxChatCookies {
+		c.cookies, c.dirty = append(c.cookies, chatCookie{hash: hash, site: true}), true
+	}
+	w.sawSite(name, hash)
+	return w.tx.Put(hashKey(tableCookie, c.account, hash), cookieRecord{chat: c.id}.encode())
+}
+
+func (w *work) sawSite(name string, hash digest) {
+	d, sent := w.device, millis(w.req.SentAt)
+	d.dirty = true
+	for i := range d.sites {
+		if d.sites[i].name == name {
+			d.sites[i].value = hash
+			d.sites[i].sent = max(d.sites[i].sent, sent)
+			return
+		}
+	}
+	if len(d.sites) < maxSites {
+		d.sites = append(d.sites, siteSeen{name: name, value: hash, sent: sent})
+	}
+}
+
+// tokenCookie authenticates by a token in the site's cookie. One that is not
+// valid is no session, and no error of the call either (B4).
+func (w *work) tokenCookie(cookie SiteCookie, hash digest) error {
+	claims, err := w.verify(cookie.Value)
+	if err != nil {
+		w.warnings = append(w.warnings, Warning{Code: "invalid_token_cookie", Message: "The token in the site's session cookie is not valid: " + err.Error()})
+		return nil //nolint:nilerr // a warning of the call, not a fault of the request
+	}
+	c, err := w.authenticate(claims, "")
+	if err != nil {
+		return err
+	}
+	return w.adopt(c, cookie.Name, hash)
+}
