@@ -182,14 +182,15 @@ func isBasePathByte(c byte) bool {
 
 // ServeHTTP answers calls, and tracks every page that next serves.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if endpoint, ours := h.endpoint(r); ours {
+	prefix := h.app.prefix(h, r)
+	if endpoint, ours := h.endpoint(r, prefix); ours {
 		h.serveEndpoint(w, r, endpoint)
 		return nil
 	}
 	if h.NoInject {
 		return next.ServeHTTP(w, r)
 	}
-	page, err := h.page(h.app.prefix(h, r))
+	page, err := h.page(prefix)
 	if err != nil { // it was built once already, by Validate
 		h.log.Error("pages are not tracked", slog.Any("error", err))
 		return next.ServeHTTP(w, r)
@@ -201,8 +202,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // handler and a try_files takes every path for its own, so the path that was
 // asked for counts; the present one counts too, for operators who rewrite to
 // the base path.
-func (h *Handler) endpoint(r *http.Request) (string, bool) {
-	if rest, ours := strings.CutPrefix(originalPath(r), h.app.prefix(h, r)+h.BasePath); ours && isBelow(rest) {
+func (h *Handler) endpoint(r *http.Request, prefix string) (string, bool) {
+	if rest, ours := strings.CutPrefix(originalPath(r), prefix+h.BasePath); ours && isBelow(rest) {
 		return rest, true
 	}
 	if rest, ours := strings.CutPrefix(r.URL.Path, h.BasePath); ours && isBelow(rest) {

@@ -2,13 +2,11 @@ package demo_test
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
@@ -68,28 +66,20 @@ func script(statements string) chromedp.Action[chromedp.Void] {
 	return chromedp.Evaluate[chromedp.Void](statements, chromedp.EvalAwaitPromise)
 }
 
-// eval returns what the expression, which may be a promise, gives as JSON.
+// The names the tests of this package use for what browsertest offers.
 func eval(t *testing.T, page context.Context, expression string) string {
 	t.Helper()
-	text, err := chromedp.Run(page, chromedp.Evaluate[string](
-		`(async () => JSON.stringify(await (`+expression+`)) ?? 'undefined')()`, chromedp.EvalAwaitPromise))
-	require.NoError(t, err, expression)
-	return text
+	return browsertest.Eval(t, page, expression)
 }
 
-// evalInto decodes what eval returns.
 func evalInto[T any](t *testing.T, page context.Context, expression string) T {
 	t.Helper()
-	var value T
-	require.NoError(t, json.Unmarshal([]byte(eval(t, page, expression)), &value))
-	return value
+	return browsertest.EvalInto[T](t, page, expression)
 }
 
-// until waits for a condition in the page.
 func until(t *testing.T, page context.Context, condition string) {
 	t.Helper()
-	_, err := chromedp.Run(page, chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingTimeout(20*time.Second)))
-	require.NoErrorf(t, err, "waiting for %s", condition)
+	browsertest.Until(t, page, condition)
 }
 
 // picture saves what the tab shows where the environment variable DEMO_SHOTS
