@@ -75,6 +75,8 @@ func TestTag(t *testing.T) {
 		{"ok/signals", TagOptions{Base: "/_people", Signals: []string{SignalCalls, SignalMessages}}, src("/_people") + ` data-signals="calls messages"></script>`},
 		{"ok/no signals", TagOptions{Base: "/_people", Signals: []string{}}, src("/_people") + ` data-signals=""></script>`},
 		{"ok/origins", TagOptions{Base: "/_people", WidgetOrigins: []string{"https://chat.example.com", "https://b.example:8443"}}, src("/_people") + ` data-widget-origins="https://chat.example.com https://b.example:8443"></script>`},
+		{"ok/consent", TagOptions{Base: "/_people", ConsentRequired: true}, src("/_people") + ` data-consent="required"></script>`},
+		{"ok/consent cookie", TagOptions{Base: "/_people", ConsentCookie: "cmp=a=1"}, src("/_people") + ` data-consent-cookie="cmp=a=1"></script>`},
 		{
 			"ok/escaped",
 			TagOptions{Base: `/"><script>alert('1')&amp;</script>`, AutoInit: true, Key: `"'<&>`},
@@ -100,6 +102,8 @@ func TestTag(t *testing.T) {
 		"fail/views":          {Base: "/_people", PageViews: "all"},
 		"fail/signal":         {Base: "/_people", Signals: []string{"focus"}},
 		"fail/origin path":    {Base: "/_people", WidgetOrigins: []string{"https://chat.example.com/"}},
+		"fail/consent cookie": {Base: "/_people", ConsentCookie: "a b=c"},
+		"fail/consent value":  {Base: "/_people", ConsentCookie: "a=b;c"},
 		"fail/origin":         {Base: "/_people", WidgetOrigins: []string{"chat.example.com"}},
 	} {
 		t.Run(name, func(t *testing.T) {

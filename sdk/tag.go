@@ -3,6 +3,7 @@ package sdk
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -53,6 +54,13 @@ type TagOptions struct {
 	// WidgetOrigins are further origins of the widget's frame, such as
 	// "https://chat.example.com", beside those of infobip.com.
 	WidgetOrigins []string
+
+	// ConsentRequired holds everything back until the visitor consents (B30).
+	ConsentRequired bool
+
+	// ConsentCookie is the site's own cookie of that decision, as name=value
+	// where the value is the one that means consent; "" is none.
+	ConsentCookie string
 }
 
 // Tag returns the script element for the options: one line of ASCII without
@@ -79,6 +87,12 @@ func Tag(o TagOptions) ([]byte, error) {
 	}
 	if len(o.WidgetOrigins) > 0 {
 		attribute("data-widget-origins", strings.Join(o.WidgetOrigins, " "))
+	}
+	if o.ConsentRequired {
+		attribute("data-consent", "required")
+	}
+	if o.ConsentCookie != "" {
+		attribute("data-consent-cookie", o.ConsentCookie)
 	}
 	if o.Async {
 		b.WriteString(" async")
@@ -110,6 +124,10 @@ func (o TagOptions) check() error {
 		if u, err := url.Parse(origin); err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin || !printable(origin) {
 			return fmt.Errorf("widget origin %q: use scheme and host, such as https://chat.example.com", origin)
 		}
+	}
+	name, value, _ := strings.Cut(o.ConsentCookie, "=")
+	if o.ConsentCookie != "" && (&http.Cookie{Name: name, Value: value}).Valid() != nil || !printable(o.ConsentCookie) {
+		return fmt.Errorf("consent cookie %q: use name=value", o.ConsentCookie)
 	}
 	return nil
 }
