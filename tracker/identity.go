@@ -57,10 +57,9 @@ func (w *work) issueChatCookie(c *chat) error {
 	}
 	value := w.ids.token()
 	d.chatHash, d.chatSeen, d.chatIssued, d.dirty = digestOf(value), 0, millis(w.now), true
-	if len(c.cookies) >= maxChatCookies {
-		c.cookies = slices.Delete(c.cookies, 0, 1)
+	if err := w.know(c, chatCookie{hash: d.chatHash}); err != nil {
+		return err
 	}
-	c.cookies, c.dirty = append(c.cookies, chatCookie{hash: d.chatHash}), true
 	w.chatSet = CookieChange{Set: true, Value: value}
 	if !c.auth {
 		w.chatSet.MaxAge = w.chat
@@ -69,6 +68,21 @@ func (w *work) issueChatCookie(c *chat) error {
 		return err
 	}
 	return w.queueChat(c)
+}
+
+// know adds a cookie value to those of a session. The oldest one makes room, of
+// ours before the site's, which lead further devices here; it ends, since the
+// session's end would not find it any more (B7).
+func (w *work) know(c *chat, cookie chatCookie) error {
+	for len(c.cookies) >= maxChatCookies {
+		oldest := max(0, slices.IndexFunc(c.cookies, func(k chatCookie) bool { return !k.site }))
+		if err := w.bury(c, c.cookies[oldest].hash); err != nil {
+			return err
+		}
+		c.cookies = slices.Delete(c.cookies, oldest, oldest+1)
+	}
+	c.cookies, c.dirty = append(c.cookies, cookie), true
+	return nil
 }
 
 // queueChat puts the session's deadline into the queue, once: later calls only

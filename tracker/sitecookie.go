@@ -114,8 +114,8 @@ func (w *work) adopt(c *chat, name string, hash digest) error {
 			}
 		}
 	}
-	if len(c.cookies) < maxChatCookies {
-		c.cookies, c.dirty = append(c.cookies, chatCookie{hash: hash, site: true}), true
+	if err := w.know(c, chatCookie{hash: hash, site: true}); err != nil {
+		return err
 	}
 	w.sawSite(name, hash)
 	return w.tx.Put(hashKey(tableCookie, c.account, hash), cookieRecord{chat: c.id}.encode())

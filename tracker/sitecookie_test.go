@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -176,4 +177,53 @@ func TestB4SiteThatSetsAnotherTokenWithEveryPage(t *testing.T) {
 	}
 	assert.Equal(t, id, b.person().ID)
 	assert.Equal(t, before, cookies(), "only the value of now is kept")
+}
+
+// TestB7CookiePushedOutOfItsSessionStaysEnded: a session knows 32 cookie
+// values. One of a device makes room for others and ends; the site's own stays
+// as long as there is one of ours.
+func TestB7CookiePushedOutOfItsSessionStaysEnded(t *testing.T) {
+	w := newWorld(t)
+	var all []*browser
+	for range 8 {
+		for range maxSharedDevices {
+			b := w.browser("device" + strconv.Itoa(len(all))).with(siteCookieValue)
+			b.open()
+			all = append(all, b)
+		}
+		w.pass(24 * time.Hour)
+	}
+	require.Greater(t, len(all), maxChatCookies)
+	require.Len(t, w.persons(), 1, "the site's cookie leads to one lead all the time")
+	w.checkCookies()
+	all[0].track("its own cookie was pushed out")
+	assert.Equal(t, w.persons()[0].ID, all[0].person().ID, "which takes nobody out of the session")
+	all[1].logout()
+	w.pass(time.Minute)
+	w.checkCookies()
+	late := w.browser("late").with(siteCookieValue)
+	late.open()
+	assert.Equal(t, kindVisitor, late.profile().kind, "ended stays ended")
+}
+
+// checkCookies: what no session knows has ended, and so has what an ended one knows.
+func (w *world) checkCookies() {
+	w.t.Helper()
+	chats, err := w.scanAll(tableChat)
+	require.NoError(w.t, err)
+	live := map[digest]bool{}
+	for _, entry := range chats {
+		c, err := decodeChat(DefaultAccount, lastID(entry.Key), entry.Value)
+		require.NoError(w.t, err)
+		for _, cookie := range c.cookies {
+			live[cookie.hash] = c.ended == 0
+		}
+	}
+	cookies, err := w.scanAll(tableCookie)
+	require.NoError(w.t, err)
+	for _, entry := range cookies {
+		record, err := decodeCookie(entry.Value)
+		require.NoError(w.t, err)
+		assert.Equal(w.t, live[digest(entry.Key[3:])], record.ended == 0)
+	}
 }
