@@ -84,9 +84,40 @@ func (w *work) renewCookies() error {
 	return nil
 }
 
-// carryOut does one call. A refusal is the caller's fault and leaves no trace;
-// an error is ours and ends the whole batch.
+// carryOut does one call, once: whether it was done before is asked before
+// anything else is looked at (B26). A refusal is the caller's fault and leaves
+// nothing but its number; an error is ours and ends the whole batch.
 func (w *work) carryOut(call *Call) ([]Warning, *CallError, error) {
+	seen, err := w.recorded(call)
+	if err != nil {
+		return nil, nil, err
+	}
+	if seen && call.Method != MethodInit {
+		return w.repeated(call), nil, nil
+	}
+	warnings, refusal, err := w.perform(call)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case refusal != nil:
+		return nil, refusal, w.markRefused(call)
+	}
+	return warnings, nil, w.markRecorded(call)
+}
+
+// repeated is what a call that was carried out before is answered.
+func (w *work) repeated(call *Call) []Warning {
+	if call.Method != MethodUpdatePerson {
+		return nil
+	}
+	_, ignored, err := w.account.Schema.ParsePerson(call.Params)
+	if err != nil {
+		return nil
+	}
+	return warningsOf(ignored)
+}
+
+func (w *work) perform(call *Call) ([]Warning, *CallError, error) {
 	switch call.Method {
 	case MethodInit:
 		return w.init(call)
@@ -111,12 +142,9 @@ func (w *work) init(*Call) ([]Warning, *CallError, error) {
 
 const olderEpoch = "the call was made for an earlier profile of this browser"
 
-// activity carries out a call that is recorded in a timeline, once (B26),
-// under the profile it was made for (B8).
+// activity carries out a call that is recorded in a timeline, under the
+// profile it was made for (B8).
 func (w *work) activity(call *Call, ev *event) (*CallError, error) {
-	if seen, err := w.recorded(call); err != nil || seen {
-		return nil, err
-	}
 	ep, standing := w.epochOf(call)
 	if standing == standingStale {
 		return NewCallError(CodePersonState, olderEpoch), nil
@@ -130,10 +158,7 @@ func (w *work) activity(call *Call, ev *event) (*CallError, error) {
 	}
 	ev.received, ev.claimed = millis(w.req.ReceivedAt), millis(call.At)
 	ev.address = w.pageOf(call).URL
-	if err := w.record(p, w.moment, ev); err != nil {
-		return nil, err
-	}
-	return nil, w.markRecorded(call)
+	return nil, w.record(p, w.moment, ev)
 }
 
 // timeOf is when a call happened (B13).
@@ -200,18 +225,12 @@ func (w *work) chatCall(call *Call) ([]Warning, *CallError, error) {
 	if err := strictly(call.Params, &params); err != nil {
 		return nil, NewCallError(CodePersonState, "malformed parameters of a chat call"), nil
 	}
-	if seen, err := w.recorded(call); err != nil || seen {
-		return nil, nil, err
-	}
 	made := millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
 	if _, standing := w.epochOf(call); standing != standingNow && (w.retired || made < w.device.current().from) {
 		return nil, NewCallError(CodePersonState, olderEpoch), nil
 	}
 	refusal, err := w.changeChat(call, params)
-	if refusal != nil || err != nil {
-		return nil, refusal, err
-	}
-	return nil, nil, w.markRecorded(call)
+	return nil, refusal, err
 }
 
 func (w *work) changeChat(call *Call, params chatParams) (*CallError, error) {

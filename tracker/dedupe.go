@@ -39,7 +39,11 @@ func (w *work) recorded(call *Call) (bool, error) {
 			return false, err
 		}
 	}
-	return w.device.windows[i].seen(n), nil
+	if window := w.device.windows[i]; !window.behind(n) {
+		return window.seen(n), nil
+	}
+	open, err := w.open(tab, n)
+	return open&holeBit(n) == 0, err
 }
 
 func (w *work) window(tab string) int {
@@ -97,18 +101,50 @@ func decodeSpill(value []byte) (w tabWindow, err error) {
 func (w *work) markRecorded(call *Call) error {
 	tab, n, ok := splitClientID(call.ID)
 	if !ok {
+		if call.Method == MethodInit { // it may be carried out again
+			return nil
+		}
 		return w.tx.Put(dedupeKey(w.callDay(call), w.req.Account, w.device.id, call.ID), present)
 	}
+	window, err := w.reach(tab, n)
+	if err != nil {
+		return err
+	}
+	if window.behind(n) {
+		return w.close(tab, n)
+	}
+	window.mark(n)
+	return nil
+}
+
+// markRefused moves the window on, so that a refused call which is pushed out
+// of it is known for one.
+func (w *work) markRefused(call *Call) error {
+	tab, n, ok := splitClientID(call.ID)
+	if !ok {
+		return nil
+	}
+	_, err := w.reach(tab, n)
+	return err
+}
+
+// reach brings n into a tab's window, unless it is behind it, and makes the
+// window the one that was used last.
+func (w *work) reach(tab string, n uint64) (*tabWindow, error) {
 	i := w.window(tab)
 	if i < 0 {
-		return errGone // recorded brings every window in before
+		return nil, errGone // recorded brings every window in before
 	}
 	d := w.device
-	d.windows[i].mark(n)
-	if last := len(d.windows) - 1; i != last { // the last is the one used last
+	for _, left := range d.windows[i].advance(n) {
+		if err := w.leaveOpen(tab, left); err != nil {
+			return nil, err
+		}
+	}
+	if last := len(d.windows) - 1; i != last {
 		used := d.windows[i]
 		d.windows = append(slices.Delete(d.windows, i, i+1), used)
 	}
 	d.dirty = true
-	return nil
+	return &d.windows[len(d.windows)-1], nil
 }

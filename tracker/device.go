@@ -206,32 +206,36 @@ func firstError(a, b error) error {
 	return b
 }
 
-// seen says whether the window holds sequence n; what lies behind the window
-// counts as recorded, since the SDK never has more than 64 calls unanswered.
+// windowSize is how many calls of a tab a window knows.
+const windowSize = 64
+
+// behind says that n was pushed out of the window: it counts as recorded,
+// unless it was left open (see holes).
+func (w tabWindow) behind(n uint64) bool { return n <= w.high && w.high-n >= windowSize }
+
+// seen says whether n, which is not behind the window, was recorded.
 func (w tabWindow) seen(n uint64) bool {
-	if n > w.high {
-		return false
-	}
-	behind := w.high - n
-	return behind >= 64 || w.bits&(1<<behind) != 0
+	return n <= w.high && w.bits&(1<<(w.high-n)) != 0
 }
 
-func (w *tabWindow) mark(n uint64) {
-	if n > w.high {
-		shift := n - w.high
-		if shift >= 64 {
-			w.bits = 0
-		} else {
-			w.bits <<= shift
+// advance moves the window so that it reaches n, and returns what it pushes
+// out that was not recorded: calls that were refused, or are still on their way.
+func (w *tabWindow) advance(n uint64) (open []uint64) {
+	if n <= w.high {
+		return nil
+	}
+	for i := uint64(min(windowSize, w.high)); i > 0; i-- {
+		if old := w.high - (i - 1); n-old >= windowSize && w.bits&(1<<(i-1)) == 0 {
+			open = append(open, old)
 		}
-		w.high = n
-		w.bits |= 1
-		return
 	}
-	if behind := w.high - n; behind < 64 {
-		w.bits |= 1 << behind
-	}
+	w.bits <<= n - w.high // by 64 and more: none is left
+	w.high = n
+	return open
 }
+
+// mark notes n, which advance has brought into the window.
+func (w *tabWindow) mark(n uint64) { w.bits |= 1 << (w.high - n) }
 
 // splitClientID takes an id of the SDK's form, <tab>-<sequence>, apart. Ids of
 // any other form are kept one by one.

@@ -154,6 +154,74 @@ func TestB26RefusedCallsAreRefusedAgain(t *testing.T) {
 	assert.Equal(t, first.Results, second.Results)
 }
 
+// TestB26RefusedCallsAreRefusedAgainMuchLater: however many calls of its tab
+// came since, recorded and refused ones in turns.
+func TestB26RefusedCallsAreRefusedAgainMuchLater(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	refused := func() Call { return b.call(MethodUpdatePerson, m{"firstName": "Anna"}) } // a visitor's
+	early, all := refused(), []Call{}
+	first := b.send(b.request(early)).Results[0]
+	require.NotNil(t, first.Err)
+	for n := range 3 * windowSize {
+		if n%2 == 0 {
+			b.track("meanwhile")
+			continue
+		}
+		all = append(all, refused())
+		b.send(b.request(all[len(all)-1]))
+	}
+	for _, call := range append(all, early) {
+		assert.Equal(t, first.Err, b.send(b.request(call)).Results[0].Err, call.ID)
+	}
+	b.startChat()
+	before := b.person()
+	repeated := b.call(MethodUpdatePerson, m{"firstName": "Anna"})
+	repeated.ID = early.ID
+	require.Nil(t, b.send(b.request(repeated)).Results[0].Err, "a lead may be changed")
+	repeated.Params = []byte(`{"firstName":"Berta"}`)
+	require.Nil(t, b.send(b.request(repeated)).Results[0].Err)
+	assert.Equal(t, "Anna", b.person().FirstName, "and that happened once")
+	assert.Empty(t, before.FirstName)
+	w.pass(9 * 24 * time.Hour)
+	for range 20 {
+		w.pass(time.Second)
+	}
+	left, err := w.scanAll(tableDedupe)
+	require.NoError(t, err)
+	for _, entry := range left {
+		assert.NotContains(t, string(entry.Key), ".", "holes are forgotten after a week")
+	}
+}
+
+// TestB26RepeatIsAnsweredBeforeItIsLookedAt: a repeated id has the answer of
+// the first time, whatever it comes with.
+func TestB26RepeatIsAnsweredBeforeItIsLookedAt(t *testing.T) {
+	for _, own := range []string{"", "own_id"} {
+		w := newWorld(t)
+		b := w.lead("anna")
+		for _, call := range []Call{
+			b.call(MethodTrack, m{"eventId": "action", "properties": m{"label": "once"}}),
+			b.call(MethodUpdatePerson, m{"firstName": "Anna", "unheardOf": 1}),
+			b.call(MethodAppendToList, m{"attributeName": "category", "value": m{"name": "special"}}),
+		} {
+			if own != "" {
+				call.ID = own + call.Method
+			}
+			first := b.send(b.request(call)).Results[0]
+			require.Nil(t, first.Err)
+			again := call
+			again.Params = []byte(`{"eventId":7,"attributeName":7,"firstName":7}`)
+			result := b.send(b.request(again)).Results[0]
+			assert.Nil(t, result.Err, call.Method)
+			assert.Equal(t, first, b.send(b.request(call)).Results[0], "with its warnings")
+		}
+		assert.Len(t, only(w.timeline(b.person().ID), "once"), 1)
+		assert.Equal(t, "Anna", b.person().FirstName)
+	}
+}
+
 func TestB26TabsPushedOutOfTheRecord(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser("anna")
@@ -199,17 +267,25 @@ func TestDedupeIsForgottenAfterAWeek(t *testing.T) {
 }
 
 func TestWindowModel(t *testing.T) {
-	win, recorded, high := tabWindow{tab: "x"}, map[uint64]bool{}, uint64(0)
+	win, recorded, open := tabWindow{tab: "x"}, map[uint64]bool{}, map[uint64]bool{}
 	for i, n := range []uint64{1, 3, 2, 64, 65, 66, 130, 129, 67, 500, 437, 436, 499, 1 << 40} {
-		if high < n+64 {
-			assert.Equal(t, recorded[n], win.seen(n), "step %d: %d", i, n)
-		} else {
-			assert.True(t, win.seen(n), "what lies behind the window counts as recorded")
+		for _, left := range win.advance(n) {
+			open[left] = true
 		}
+		if win.behind(n) {
+			assert.LessOrEqual(t, n+64, win.high, "step %d: %d", i, n)
+			assert.Equal(t, !recorded[n], open[n] || n < 437, "step %d: %d was jumped over", i, n)
+			continue
+		}
+		assert.Equal(t, recorded[n], win.seen(n), "step %d: %d", i, n)
 		win.mark(n)
 		recorded[n] = true
-		high = max(high, n)
 		assert.True(t, win.seen(n))
+	}
+	for n := range uint64(500) {
+		if n > 0 && n <= 130 || n > 436 {
+			assert.Equal(t, !recorded[n], open[n], "%d was pushed out", n)
+		}
 	}
 }
 

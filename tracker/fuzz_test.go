@@ -47,6 +47,11 @@ func FuzzRecords(f *testing.F) {
 			require.NoError(t, err)
 			assert.Equal(t, w, again)
 		}
+		if holes, err := decodeHoles(value); err == nil {
+			again, err := decodeHoles(encodeHoles(holes, goldenTime))
+			require.NoError(t, err)
+			assert.Equal(t, holes, again)
+		}
 		if ev, err := decodeEvent(value); err == nil {
 			_, _ = ev.readable(goldenTime)
 		}

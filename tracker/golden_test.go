@@ -96,6 +96,7 @@ func TestGoldenKeys(t *testing.T) {
 		{"U subject", subjectKey(a, "email", "anna@example.com")},
 		{"D client id", dedupeKey(0x5170, a, p, "own_id")},
 		{"D spilled window", spillKey(&device{account: a, id: p}, "tab")},
+		{"D holes", holesKey(&device{account: a, id: p}, "tab", 130)},
 		{"Q session", queueKey(goldenTime, dueSession, idRef(a, p))},
 		{"Q late session", queueKey(goldenTime, dueLate, lateRef(late))},
 		{"Q visitor", queueKey(goldenTime, dueVisitor, idRef(a, p))},
@@ -186,6 +187,7 @@ func goldenRecords() []goldenRecord {
 			return since, err
 		}},
 		{"D spilled window", dev.windows[0], encodedWindow(dev.windows[0]), func(b []byte) (any, error) { return decodeSpill(b) }},
+		{"D holes", uint64(5), encodeHoles(5, goldenTime), func(b []byte) (any, error) { return decodeHoles(b) }},
 		{"any presence", present, present, func(b []byte) (any, error) { return b, decodeValue(b, func(field) {}) }},
 	}
 }

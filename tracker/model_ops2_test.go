@@ -52,9 +52,7 @@ func (s *sim) burst(b *simBrowser, tab *simTab) {
 	s.send(b, tab, calls[1:]...)
 	s.send(b, tab, calls[:1]...)
 	s.send(b, tab, s.makeActivity(b, tab))
-	if !s.forgotten(tab, calls[0]) {
-		s.send(b, tab, calls[:1]...)
-	}
+	s.send(b, tab, calls[:1]...)
 }
 
 // trip: a tab is offline for a while and another is used afterwards, so that

@@ -148,17 +148,11 @@ func (s *sim) again(b *simBrowser) {
 	}
 	old := pick(s, b.history)
 	for _, c := range old.calls {
-		if s.at()-old.at > 6*oDay || s.at()-min(c.at, c.at-b.skew) > 6*oDay || (s.calm && c.answer != 0) || s.forgotten(old.tab, c) {
+		if s.at()-old.at > 6*oDay || s.at()-min(c.at, c.at-b.skew) > 6*oDay || (s.calm && c.answer != 0) {
 			return
 		}
 	}
 	s.send(b, old.tab, old.calls...)
-}
-
-// forgotten says that the service takes a refused call for one that it carried
-// out, because its tab went on by more than the 64 calls that the SDK keeps.
-func (s *sim) forgotten(tab *simTab, c *oCall) bool {
-	return c.answer > 0 && c.n != 0 && tab.n-c.n >= 63
 }
 
 func (s *sim) chatCall(b *simBrowser, tab *simTab, state string, token *oToken) *oCall {

@@ -55,13 +55,6 @@ func (w *work) updatePerson(call *Call) ([]Warning, *CallError, error) {
 	if err != nil {
 		return nil, NewCallError(CodeUpdatePerson, err.Error()), nil
 	}
-	warnings := make([]Warning, len(ignored))
-	for i, warning := range ignored {
-		warnings[i] = Warning(warning)
-	}
-	if seen, err := w.recorded(call); err != nil || seen {
-		return warnings, nil, err
-	}
 	p, refusal, err := w.leadOf(call, CodeUpdatePerson)
 	if refusal != nil || err != nil {
 		return nil, refusal, err
@@ -77,7 +70,15 @@ func (w *work) updatePerson(call *Call) ([]Warning, *CallError, error) {
 		return nil, nil, err
 	}
 	p.modified, p.dirty = millis(w.now), true
-	return warnings, nil, w.markRecorded(call)
+	return warningsOf(ignored), nil, nil
+}
+
+func warningsOf(ignored []schema.Warning) []Warning {
+	warnings := make([]Warning, len(ignored))
+	for i, warning := range ignored {
+		warnings[i] = Warning(warning)
+	}
+	return warnings
 }
 
 // change gathers what an update writes, so that nothing is written before all
@@ -274,9 +275,6 @@ func (w *work) appendToList(call *Call) ([]Warning, *CallError, error) {
 	if err != nil {
 		return nil, NewCallError(CodeAppendToList, err.Error()), nil
 	}
-	if seen, err := w.recorded(call); err != nil || seen {
-		return nil, nil, err
-	}
 	p, refusal, err := w.leadOf(call, CodeAppendToList)
 	if refusal != nil || err != nil {
 		return nil, refusal, err
@@ -293,7 +291,7 @@ func (w *work) appendToList(call *Call) ([]Warning, *CallError, error) {
 		return nil, nil, err
 	}
 	p.modified, p.dirty = millis(w.now), true
-	return nil, nil, w.markRecorded(call)
+	return nil, nil, nil
 }
 
 // itemKey puts an item behind the ones that are there, also behind those of
