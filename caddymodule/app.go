@@ -122,8 +122,8 @@ func (a *App) Validate() error {
 		return err
 	}
 	a.service, err = tracker.New(a.lease, tracker.Config{
-		Accounts: map[tracker.Account]tracker.AccountConfig{
-			tracker.DefaultAccount: {Schema: definitions, Tokens: tokens},
+		Accounts: map[string]tracker.AccountConfig{
+			tracker.DefaultAccountName: {Schema: definitions, Tokens: tokens},
 		},
 		SessionTimeout: time.Duration(a.SessionTimeout),
 		VisitorTTL:     time.Duration(a.VisitorTTL),

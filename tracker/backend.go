@@ -128,7 +128,7 @@ func (s *Service) InvalidateSession(ctx context.Context, a Account, widgetID, si
 
 // widgetOf is the account of a configured widget.
 func (s *Service) widgetOf(a Account, widgetID string) (AccountConfig, error) {
-	account, ok := s.accounts[a]
+	account, ok := s.configOf(a)
 	if !ok {
 		return AccountConfig{}, ErrUnknownAccount
 	}

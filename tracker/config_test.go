@@ -84,14 +84,14 @@ func TestNewRefuses(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, st.Close()) })
 	defs, err := schema.New(nil, nil, schema.Options{})
 	require.NoError(t, err)
-	accounts := map[Account]AccountConfig{DefaultAccount: {Schema: defs}}
+	accounts := map[string]AccountConfig{DefaultAccountName: {Schema: defs}}
 	for name, tt := range map[string]struct {
 		st   store.Store
 		cfg  Config
 		want string
 	}{
 		"fail/no store":                     {nil, Config{Accounts: accounts}, "no store"},
-		"fail/no schema":                    {st, Config{Accounts: map[Account]AccountConfig{7: {}}}, "account 7"},
+		"fail/no schema":                    {st, Config{Accounts: map[string]AccountConfig{"shop": {}}}, `account "shop"`},
 		"fail/negative session timeout":     {st, Config{SessionTimeout: -time.Minute}, "-1m0s"},
 		"fail/session timeout in the ms":    {st, Config{SessionTimeout: 30 * time.Millisecond}, "30ms"},
 		"fail/visitor lifetime":             {st, Config{VisitorTTL: time.Second - 1}, "under a second"},

@@ -52,6 +52,17 @@ func FuzzRecords(f *testing.F) {
 			require.NoError(t, err)
 			assert.Equal(t, holes, again)
 		}
+		if shape, err := decodeShape(true, value); err == nil {
+			again, err := decodeShape(true, encodeShape(shape))
+			require.NoError(t, err)
+			assert.True(t, shape.Equal(again))
+			_, _ = shape.Extend(shape)
+		}
+		if number, err := decodeNumber(value); err == nil {
+			again, err := decodeNumber(encodeNumber(number))
+			require.NoError(t, err)
+			assert.Equal(t, number, again)
+		}
 		if ev, err := decodeEvent(value); err == nil {
 			_, _ = ev.readable(goldenTime)
 		}

@@ -105,6 +105,10 @@ func TestGoldenKeys(t *testing.T) {
 		{"L live lead", listingKey(a, TypeLead, listedLive, goldenTime, p)},
 		{"L idle customer", listingKey(a, TypeCustomer, listedIdle, goldenTime, p)},
 		{"N name", searchKey(a, searchFirst, "anna", p)},
+		{"a name of an account", accountNameKey("shop")},
+		{"a count of accounts", accountCountKey},
+		{"S event", definitionKey(a, schema.Shape{Event: true, Name: "action"})},
+		{"S attribute", definitionKey(a, schema.Shape{Name: "Shoe size", Type: schema.TypeInteger})},
 	}
 	var names []string
 	got := map[string][]byte{}
@@ -188,9 +192,16 @@ func goldenRecords() []goldenRecord {
 		}},
 		{"D spilled window", dev.windows[0], encodedWindow(dev.windows[0]), func(b []byte) (any, error) { return decodeSpill(b) }},
 		{"D holes", uint64(5), encodeHoles(5, goldenTime), func(b []byte) (any, error) { return decodeHoles(b) }},
+		{"a number", Account(0x0102), encodeNumber(0x0102), func(b []byte) (any, error) { return decodeNumber(b) }},
+		{"S event", goldenShape, encodeShape(goldenShape), func(b []byte) (any, error) { return decodeShape(true, b) }},
 		{"any presence", present, present, func(b []byte) (any, error) { return b, decodeValue(b, func(field) {}) }},
 	}
 }
+
+var goldenShape = schema.Shape{Event: true, Name: "purchase", Fields: []schema.Field{
+	{Name: "total", Type: schema.TypeDecimal},
+	{Name: "items", Type: schema.TypeList, Fields: []schema.Field{{Name: "id", Type: schema.TypeString}}},
+}}
 
 func encodedWindow(w tabWindow) []byte {
 	e := newEncoder(16)

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,7 +58,7 @@ func newWorldOn(t testing.TB, st store.Store, change ...func(*Config)) *world {
 	}, livechat.Options{})
 	require.NoError(t, err)
 	cfg := Config{
-		Accounts: map[Account]AccountConfig{DefaultAccount: {Schema: defs, Tokens: tokens}},
+		Accounts: map[string]AccountConfig{DefaultAccountName: {Schema: defs, Tokens: tokens}},
 		Now:      func() time.Time { return w.now },
 	}
 	for _, c := range change {
@@ -331,7 +332,7 @@ func (w *world) persons() []Person {
 }
 
 // keys is every key of the store but those of dedupe days, which are dropped
-// on their own clock.
+// on their own clock, and those of accounts and definitions, which nobody leaves.
 func (w *world) keys() (keys []string) {
 	w.t.Helper()
 	require.NoError(w.t, w.store.View(context.Background(), func(r store.Reader) error {
@@ -342,7 +343,7 @@ func (w *world) keys() (keys []string) {
 				return err
 			}
 			for _, e := range some {
-				if e.Key[0] != tableDedupe {
+				if !bytes.ContainsRune([]byte{tableDedupe, tableName, tableSchema}, rune(e.Key[0])) {
 					keys = append(keys, fmt.Sprintf("%c %x", e.Key[0], e.Key[1:]))
 				}
 			}

@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
 )
 
 // The keys of the store, all of them. The first byte is the table; every table
-// but the queue goes on with the account. Times are milliseconds since 1970 in
+// but the queue and the names goes on with the account. Times are milliseconds since 1970 in
 // eight big-endian bytes, inverted where the newest comes first. The same
 // bytes are kept by every engine, and golden tests hold them still.
 const (
@@ -34,7 +35,24 @@ const (
 	tableQueue     = 'Q' // shard deadline kind account id… → deadline
 	tableListing   = 'L' // account type state ~time profile → persons by activity
 	tableSearch    = 'N' // account field token NUL profile → search
+	tableName      = 'a' // name → number of the account; no name → the last number given out
+	tableSchema    = 'S' // account kind hash(name) → definition that values were stored by
 )
+
+// accountCountKey holds the last number given to an account.
+var accountCountKey = []byte{tableName}
+
+func accountNameKey(name string) []byte { return append([]byte{tableName}, name...) }
+
+// definitionKey hashes the name, which may be longer than a key may be.
+func definitionKey(a Account, s schema.Shape) []byte {
+	kind := byte('a')
+	if s.Event {
+		kind = 'e'
+	}
+	d := digestOf(s.Key())
+	return append(append(accountKey(tableSchema, a, 1+len(d)), kind), d[:]...)
+}
 
 func millis(t time.Time) int64 { return t.UnixMilli() }
 

@@ -210,3 +210,13 @@ func (k *walk) walkSearch() {
 	}
 	k.same(tableSearch, want)
 }
+
+// walkDefinitions: what is remembered of definitions stands under its own name.
+func (k *walk) walkDefinitions() {
+	for key, value := range k.keys[tableSchema] {
+		shape, err := decodeShape(key[3] == 'e', value)
+		if err != nil || key != string(definitionKey(DefaultAccount, shape)) {
+			k.failf("definition %x reads %v, %v", key, shape, err)
+		}
+	}
+}

@@ -174,6 +174,7 @@ func (k *walk) all() error {
 	k.walkSubjects()
 	k.walkSearch()
 	k.walkSessions()
+	k.walkDefinitions()
 	return k.err()
 }
 

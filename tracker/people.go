@@ -26,6 +26,15 @@ type reading struct {
 	account Account
 }
 
+// title is the display name of an event.
+func (r *reading) title(definition string) string {
+	config, ok := r.configOf(r.account)
+	if !ok {
+		return definition
+	}
+	return config.Schema.Title(definition)
+}
+
 func (s *Service) read(ctx context.Context, a Account, fn func(*reading) error) error {
 	return s.store.View(ctx, func(r store.Reader) error {
 		return fn(&reading{Service: s, Reader: r, account: a})

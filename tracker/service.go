@@ -28,7 +28,7 @@ const (
 
 // Config is what a Service works by. Zero values mean the defaults.
 type Config struct {
-	Accounts map[Account]AccountConfig
+	Accounts map[string]AccountConfig // by name
 
 	SessionTimeout time.Duration // an activity session ends this long after its last activity
 	VisitorTTL     time.Duration // a visitor without activity is deleted after it
@@ -47,11 +47,11 @@ type AccountConfig struct {
 }
 
 // Service carries out SDK calls and answers queries. It keeps nothing but the
-// store, so that several may work on one: of two configurations during a
+// store and what it read there of its accounts, so that several may work on one: of two configurations during a
 // reload, or of several proxies.
 type Service struct {
 	store    store.Store
-	accounts map[Account]AccountConfig
+	accounts *accounts
 	timeout  int64 // milliseconds
 	visitor  time.Duration
 	chat     time.Duration
@@ -73,18 +73,17 @@ func New(st store.Store, cfg Config) (*Service, error) {
 		chat:    orDefault(cfg.ChatSessionTTL, DefaultChatSessionTTL),
 		auth:    orDefault(cfg.AuthSessionTTL, DefaultAuthSessionTTL),
 		now:     cfg.Now, random: cfg.Random, log: cfg.Logger,
-		accounts: make(map[Account]AccountConfig, len(cfg.Accounts)),
+		accounts: newAccounts(cfg.Accounts),
 	}
 	for _, lifetime := range []time.Duration{cfg.SessionTimeout, cfg.VisitorTTL, cfg.ChatSessionTTL, cfg.AuthSessionTTL} {
 		if lifetime < 0 || (lifetime > 0 && lifetime < time.Second) {
 			return nil, fmt.Errorf("tracker: lifetime %s is under a second", lifetime)
 		}
 	}
-	for account, ac := range cfg.Accounts {
-		if ac.Schema == nil {
-			return nil, fmt.Errorf("tracker: account %d has no schema", account)
+	for name, account := range cfg.Accounts {
+		if account.Schema == nil {
+			return nil, fmt.Errorf("tracker: account %q has no schema", name)
 		}
-		s.accounts[account] = ac
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -105,9 +104,6 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// ErrUnknownAccount is returned for an account the service was not given.
-var ErrUnknownAccount = errors.New("tracker: unknown account")
-
 // Batch carries out the calls of one request in their order, inside one
 // transaction, and returns once that is durable: an answer of success means on
 // disk. What is wrong with a single call is in its result; the error is the
@@ -115,7 +111,11 @@ var ErrUnknownAccount = errors.New("tracker: unknown account")
 // nothing was recorded, unless the outcome of the commit is unknown: repeating
 // the request is right in either case (B26).
 func (s *Service) Batch(ctx context.Context, req *Request) (*Response, error) {
-	account, ok := s.accounts[req.Account]
+	known, err := s.knownAccounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	account, ok := known.configs[req.Account]
 	if !ok {
 		return nil, fmt.Errorf("%w %d", ErrUnknownAccount, req.Account)
 	}

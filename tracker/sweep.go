@@ -146,7 +146,8 @@ func (s *Service) settleOne(tx store.Tx, ids *idSource, key []byte, now time.Tim
 		return false, err // somebody else was first
 	}
 	account := Account(binary.BigEndian.Uint16(ref))
-	w := newWork(s, tx, &Request{Account: account, ReceivedAt: now}, s.accounts[account], ids)
+	config, _ := s.configOf(account) // one that is no longer configured is swept as well
+	w := newWork(s, tx, &Request{Account: account, ReceivedAt: now}, config, ids)
 	switch kind {
 	case dueSession:
 		err = w.sessionDue(key, ref)

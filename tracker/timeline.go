@@ -175,7 +175,7 @@ func (r *reading) event(entry store.Entry, merged *MergedFrom) (Event, error) {
 		return Event{}, err
 	}
 	event := Event{
-		ID: i.String(), DefinitionID: ev.definition, Title: r.accounts[r.account].Schema.Title(ev.definition),
+		ID: i.String(), DefinitionID: ev.definition, Title: r.title(ev.definition),
 		OccurredTime: fromMillis(occurred), ReceivedTime: fromMillis(ev.received),
 		Properties: properties, MergedFrom: merged,
 	}

@@ -24,7 +24,7 @@ func TestFirstVisitWithTheRealTracker(t *testing.T) {
 	definitions, err := schema.New(nil, nil, schema.Options{})
 	require.NoError(t, err)
 	service, err := tracker.New(st, tracker.Config{
-		Accounts: map[tracker.Account]tracker.AccountConfig{tracker.DefaultAccount: {Schema: definitions}},
+		Accounts: map[string]tracker.AccountConfig{tracker.DefaultAccountName: {Schema: definitions}},
 		Now:      func() time.Time { return testTime },
 	})
 	require.NoError(t, err)

@@ -66,9 +66,9 @@ func (p *personParser) clearAttribute(attr attribute) error {
 
 // clearAllAttributes is customAttributes: null.
 func (p *personParser) clearAllAttributes() error {
-	for _, name := range p.schema.defined {
-		if err := p.clearAttribute(p.schema.attributes[foldName(name)]); err != nil {
-			return within(err, name)
+	for _, attr := range p.schema.custom {
+		if err := p.clearAttribute(p.schema.attributes[foldName(attr.Name)]); err != nil {
+			return within(err, attr.Name)
 		}
 	}
 	return p.skip()

@@ -21,6 +21,8 @@ const (
 	// maxAttributes has no counterpart on the platform. It bounds what one
 	// updatePerson call can write.
 	maxAttributes = 256
+	// maxItemNamesBytes keeps the shape of a list within one value of the store.
+	maxItemNamesBytes = 32 << 10
 )
 
 var (
@@ -82,6 +84,7 @@ func (s *Schema) defineEvent(def Definition) error {
 		return err
 	}
 	s.events[def.ID] = event{title: def.Title, properties: fields}
+	s.definitions = append(s.definitions, def)
 	return nil
 }
 
@@ -98,9 +101,19 @@ func (s *Schema) defineAttribute(attr Attribute) error {
 		return err
 	}
 	attr.Fields = slices.Clone(attr.Fields)
+	if names := namesBytes(attr.Fields); names > maxItemNamesBytes {
+		return fmt.Errorf("the names of its fields have %d bytes together, at most %d are possible", names, maxItemNamesBytes)
+	}
 	s.attributes[key] = attribute{Attribute: attr, items: fields.fields[attr.Name].items}
-	s.defined = append(s.defined, attr.Name)
+	s.custom = append(s.custom, attr)
 	return nil
+}
+
+func namesBytes(fields []Field) (n int) {
+	for _, f := range fields {
+		n += len(f.Name)
+	}
+	return n
 }
 
 func atMostOneList(fields []Field) error {

@@ -93,7 +93,9 @@ type Schema struct {
 	strict     bool
 	events     map[string]event
 	attributes map[string]attribute // by foldName of their name
-	defined    []string             // names of the attributes in the order of definition
+	// What it was made from, in the order of definition.
+	definitions []Definition
+	custom      []Attribute
 }
 
 // event is a Definition ready for lookups.
