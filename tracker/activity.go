@@ -29,12 +29,14 @@ func (w *work) record(p *profile, t int64, ev *event) error {
 }
 
 // eventID is an id whose order is the order of receipt: the server's clock,
-// the place within the request, and random bits.
+// the place within the request, and random bits of the request.
 func (w *work) eventID() (i id) {
-	random := w.ids.id()
+	if w.sequence == 0 {
+		w.random = w.ids.id()
+	}
 	b := binary.BigEndian.AppendUint64(i[:0], uint64(w.now.UnixNano())) //nolint:gosec // after 1970
 	b = binary.BigEndian.AppendUint16(b, w.sequence)
-	copy(i[len(b):], random[:])
+	copy(i[len(b):], w.random[:])
 	w.sequence++
 	return i
 }
@@ -203,6 +205,9 @@ func (w *work) until(owner *profile, s *session) int64 {
 func (w *work) timelines(owner *profile) ([]id, error) {
 	const most = 16
 	homes := []id{owner.id}
+	if owner.kind == kindVisitor { // nobody is merged into a visitor
+		return homes, nil
+	}
 	members, err := w.tx.Scan(prefixRange(idKey(tableMember, owner.account, owner.id), most))
 	for _, m := range members {
 		homes = append(homes, lastID(m.Key))
@@ -213,18 +218,12 @@ func (w *work) timelines(owner *profile) ([]id, error) {
 // sessionsNear reads the sessions of one timeline around t: the last ones that
 // start before it and the first after it, with those of this transaction.
 func (w *work) sessionsNear(owner *profile, home id, t int64) ([]*session, error) {
-	base := idKey(tableSession, owner.account, home)
-	at := appendTime(slices.Clone(base), t+1)
-	before, err := w.tx.Scan(store.Range{From: base, To: at, Reverse: true, Limit: 4})
+	stored, err := w.storedNear(owner, home, t)
 	if err != nil {
 		return nil, err
 	}
-	after, err := w.tx.Scan(store.Range{From: at, To: appendTime(slices.Clone(base), t+w.timeout), Limit: 1})
-	if err != nil {
-		return nil, err
-	}
-	near := make([]*session, 0, len(before)+len(after))
-	for _, entry := range append(before, after...) {
+	near := make([]*session, 0, len(stored))
+	for _, entry := range stored {
 		_, _, i, err := parseSessionKey(entry.Key)
 		if err != nil {
 			return nil, err
@@ -247,6 +246,22 @@ func (w *work) sessionsNear(owner *profile, home id, t int64) ([]*session, error
 		}
 	}
 	return near, nil
+}
+
+// storedNear are the records of those sessions. An owner's own ones are all
+// over once it was inactive for the timeout, and nothing needs to be read.
+func (w *work) storedNear(owner *profile, home id, t int64) ([]store.Entry, error) {
+	if home == owner.id && t >= owner.activity+w.timeout {
+		return nil, nil
+	}
+	base := idKey(tableSession, owner.account, home)
+	at := appendTime(slices.Clone(base), t+1)
+	before, err := w.tx.Scan(store.Range{From: base, To: at, Reverse: true, Limit: 4})
+	if err != nil {
+		return nil, err
+	}
+	after, err := w.tx.Scan(store.Range{From: at, To: appendTime(slices.Clone(base), t+w.timeout), Limit: 1})
+	return append(before, after...), err
 }
 
 // refresh gives an open session the last activity that the hot record of its

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
 )
@@ -30,7 +29,7 @@ func (w *work) batch() (*Response, error) {
 	response := &Response{Results: make([]Result, len(w.req.Calls))}
 	for i := range w.req.Calls {
 		call := &w.req.Calls[i]
-		w.moment = w.timeOf(call)
+		w.moment, w.nth = w.timeOf(call), i
 		warnings, refusal, err := w.carryOut(call)
 		if err != nil {
 			return nil, err
@@ -179,20 +178,13 @@ func (w *work) pageView(call *Call) ([]Warning, *CallError, error) {
 	return nil, refusal, err
 }
 
-// track records a custom event by its definition (B22).
+// track records a custom event, which was judged before (B22).
 func (w *work) track(call *Call) ([]Warning, *CallError, error) {
-	var params struct {
-		EventID    string         `json:"eventId"`
-		Properties jsontext.Value `json:"properties"`
+	j := &w.judged[w.nth]
+	if j.refusal != nil {
+		return nil, j.refusal, nil
 	}
-	if err := strictly(call.Params, &params); err != nil {
-		return nil, NewCallError(CodeTrack, "eventId must be a string and properties an object"), nil
-	}
-	properties, err := w.account.Schema.CheckEvent(params.EventID, []byte(params.Properties))
-	if err != nil {
-		return nil, NewCallError(CodeTrack, err.Error()), nil
-	}
-	refusal, err := w.activity(call, &event{definition: params.EventID, properties: properties})
+	refusal, err := w.activity(call, &event{definition: j.definition, properties: j.properties})
 	return nil, refusal, err
 }
 

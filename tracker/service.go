@@ -155,11 +155,13 @@ func (s *Service) run(ctx context.Context, req *Request, account AccountConfig) 
 	if err != nil {
 		return nil, err
 	}
+	judged := account.judge(req.Calls)
 	var response *Response
 	var note []slog.Attr
 	err = s.store.Update(ctx, func(tx store.Tx) error {
 		ids.restart()
 		w := newWork(s, tx, req, account, ids)
+		w.judged = judged
 		var err error
 		response, err = w.batch()
 		note = w.notes

@@ -19,19 +19,22 @@ type work struct {
 	now     time.Time
 
 	device     *device
-	boundary   int64  // when the epoch that begins next does
-	moment     int64  // the event time of what is being carried out
-	active     bool   // an activity was recorded
-	unanswered bool   // the answer that brought the browser its present cookies was lost
-	retired    bool   // it came with a retired token: it is of before the last change
-	unseen     bool   // the request is not the browser's: it gets no cookie
-	rotated    string // the device token to set, "" when the cookie stays
+	boundary   int64       // when the epoch that begins next does
+	moment     int64       // the event time of what is being carried out
+	nth        int         // the place of the call that is being carried out
+	judged     []judgement // of the request's calls
+	active     bool        // an activity was recorded
+	unanswered bool        // the answer that brought the browser its present cookies was lost
+	retired    bool        // it came with a retired token: it is of before the last change
+	unseen     bool        // the request is not the browser's: it gets no cookie
+	rotated    string      // the device token to set, "" when the cookie stays
 	chatSet    CookieChange
 	profiles   map[id]*profile
 	chats      map[id]*chat
 	sessions   map[id]*session // open or late sessions started in this transaction, by id
 	fresh      map[id]bool     // profiles whose session was touched in this request
 	sequence   uint16          // events of this request so far
+	random     id              // of their ids
 	warnings   []Warning       // put on the results of init calls
 	notes      []slog.Attr
 }
