@@ -88,7 +88,7 @@ func (e *endpoint) open() (collector.Tracker, io.Closer, error) {
 		return nil, nil, err
 	}
 	service, err := tracker.New(st, tracker.Config{
-		Accounts: map[tracker.Account]tracker.AccountConfig{tracker.DefaultAccount: {Schema: definitions}},
+		Accounts: map[string]tracker.AccountConfig{tracker.DefaultAccountName: {Schema: definitions}},
 	})
 	return service, st, err
 }
