@@ -220,8 +220,8 @@ func (w *work) subject(claims livechat.Claims) (*profile, error) {
 		return nil, err
 	}
 	if len(value) != 0 {
-		var at id
-		if err := decodeValue(value, func(f field) { at = f.id() }); err != nil {
+		at, err := decodeSubject(value)
+		if err != nil {
 			return nil, err
 		}
 		p, err := w.load(at)
@@ -245,6 +245,12 @@ func (w *work) subject(claims livechat.Claims) (*profile, error) {
 		return nil, err
 	}
 	return p, w.indexSubject(p)
+}
+
+// decodeSubject is the person a subject leads to.
+func decodeSubject(value []byte) (person id, err error) {
+	err = decodeValue(value, func(f field) { person = f.id() })
+	return person, err
 }
 
 // promote makes a person who was kept as a lead a customer, once a widget

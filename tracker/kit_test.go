@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
@@ -38,7 +39,17 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	st := memory.New()
 	t.Cleanup(func() { require.NoError(t, st.Close()) })
-	return newWorldOn(t, st, change...)
+	w := newWorldOn(t, st, change...)
+	t.Cleanup(func() { assert.Empty(t, w.problems(), "the store contradicts itself") })
+	return w
+}
+
+// problems is what the check finds in the store.
+func (w *world) problems() (found []string) {
+	w.t.Helper()
+	_, err := Check(context.Background(), w.store, CheckOptions{Now: w.now}, func(p Problem) { found = append(found, p.String()) })
+	require.NoError(w.t, err)
+	return found
 }
 
 func newWorldOn(t testing.TB, st store.Store, change ...func(*Config)) *world {

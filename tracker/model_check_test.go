@@ -17,7 +17,7 @@ func (s *sim) checkStore(swept bool) {
 	if s.violation != nil {
 		return
 	}
-	k, err := takeStock(s.store, s.at(), oSessionLasts)
+	k, err := takeStock(s.store, s.at())
 	if err != nil {
 		s.fail("reading the store: %v", err)
 		return

@@ -139,7 +139,7 @@ func (c *crowd) settled(t *testing.T) {
 	for _, wait := range []int64{oMinute, 26 * oHour} {
 		c.clock.Add(wait)
 		require.NoError(t, c.service.Sweep(context.Background()))
-		k, err := takeStock(c.store, c.clock.Load(), oSessionLasts)
+		k, err := takeStock(c.store, c.clock.Load())
 		require.NoError(t, err)
 		k.swept = true
 		require.NoError(t, k.all(), "seed %d", *modelSeed)

@@ -105,17 +105,23 @@ func reversed(s string) string {
 	return string(b)
 }
 
+// subjectEntries are the tokens of what somebody authenticated with.
+func subjectEntries(p *profile) []entry {
+	switch p.subjectType {
+	case "":
+		return nil
+	case "email":
+		return entries(searchSubject, emailTokens(p.subject))
+	case "msisdn":
+		return phoneTokens(p.subject, searchSubject, searchSubjectEnd)
+	}
+	return entries(searchSubject, []string{fold(p.subject)})
+}
+
 // indexSubject makes an authenticated person findable by what he
 // authenticated with.
 func (w *work) indexSubject(p *profile) error {
-	found := entries(searchSubject, []string{fold(p.subject)})
-	switch p.subjectType {
-	case "email":
-		found = entries(searchSubject, emailTokens(p.subject))
-	case "msisdn":
-		found = phoneTokens(p.subject, searchSubject, searchSubjectEnd)
-	}
-	for _, e := range found {
+	for _, e := range subjectEntries(p) {
 		if err := w.tx.Put(e.key(p.account, p.id), present); err != nil {
 			return err
 		}

@@ -1,0 +1,130 @@
+package tracker
+
+import (
+	"slices"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// tokenEntry: a cookie leads to a device that was given it.
+func (c *checker) tokenEntry(e store.Entry) error {
+	return c.leadsToDevice(e, func(d *device) []digest { return d.tokens })
+}
+
+// bootEntry: a boot leads to a device that was made by it.
+func (c *checker) bootEntry(e store.Entry) error {
+	return c.leadsToDevice(e, func(d *device) []digest { return d.boots })
+}
+
+func (c *checker) leadsToDevice(e store.Entry, known func(*device) []digest) error {
+	if !c.sized(e.Key, 3+len(digest{})) {
+		return nil
+	}
+	i, _, err := decodeDeviceReference(e.Value)
+	if !c.decoded(err) {
+		return nil
+	}
+	d, err := c.device(keyAccount(e.Key), i)
+	if err != nil {
+		return err
+	}
+	switch {
+	case d == nil:
+		c.wrong("it leads to device %s, which is not there", i)
+	case !slices.Contains(known(d), digest(e.Key[3:])):
+		c.wrong("it leads to device %s, which does not know it", i)
+	}
+	return nil
+}
+
+// deviceEntry: a browser, its cookies, and who it is and was.
+func (c *checker) deviceEntry(e store.Entry) error {
+	if !c.sized(e.Key, idKeySize) {
+		return nil
+	}
+	a, i := keyAccount(e.Key), keyID(e.Key, 3)
+	d, err := decodeDevice(a, i, e.Value)
+	if !c.decoded(err) {
+		return nil
+	}
+	for _, token := range d.tokens {
+		if err := c.must(hashKey(tableToken, a, token), "a device one of whose cookies leads nowhere"); err != nil {
+			return err
+		}
+	}
+	c.epochs(d)
+	for _, ep := range d.epochs {
+		p, err := c.profile(a, ep.profile)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			continue // expired or erased since
+		}
+		if err := c.must(referenceKey(a, ep.profile, tableDevice, i[:]), "a device that is not referenced by profile %s", ep.profile); err != nil {
+			return err
+		}
+	}
+	current := d.current()
+	if current == nil {
+		c.wrong("a device that never was anybody's")
+		return nil
+	}
+	p, err := c.profile(a, current.profile)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		c.wrong("a device whose profile %s is not there", current.profile)
+		return nil
+	}
+	if !d.successor.zero() {
+		return c.successor(d, p)
+	}
+	return c.bound(d, p)
+}
+
+// epochs follow each other without a gap, and only the last goes on.
+func (c *checker) epochs(d *device) {
+	for n, ep := range d.epochs {
+		if last := n == len(d.epochs)-1; last != (ep.to == 0) || (!last && d.epochs[n+1].from != ep.to) {
+			c.wrong("a device whose epochs leave a gap")
+		}
+	}
+}
+
+// successor: a device that was replaced leads to one that is there, until both
+// are deleted.
+func (c *checker) successor(d *device, p *profile) error {
+	next, err := c.device(d.account, d.successor)
+	if err == nil && next == nil && !p.mergedInto.zero() {
+		c.wrong("a device that leads to %s, which is not there", d.successor)
+	}
+	return err
+}
+
+// bound: a person's device is in a Live Chat session, of that person unless
+// another device authenticated it, and a visitor's in none.
+func (c *checker) bound(d *device, p *profile) error {
+	if p.kind == kindVisitor {
+		switch {
+		case !d.chat.zero():
+			c.wrong("a visitor's device in a Live Chat session")
+		case p.mergedInto.zero() && p.device != d.id:
+			c.wrong("a device whose visitor has another")
+		case !p.mergedInto.zero():
+			c.wrong("a device whose visitor was merged")
+		}
+		return nil
+	}
+	bound, err := c.chat(d.account, d.chat)
+	switch {
+	case err != nil:
+		return err
+	case d.chat.zero() || bound == nil && d.seen > c.now-tombstoneLife.Milliseconds():
+		c.wrong("a person's device without a Live Chat session")
+	case bound != nil && bound.ended == 0 && bound.profile != p.id && !bound.auth:
+		c.wrong("a device in the Live Chat session of somebody else")
+	}
+	return nil
+}

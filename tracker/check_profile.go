@@ -1,0 +1,319 @@
+package tracker
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+const idKeySize = 1 + 2 + 16
+
+// profileEntry: what a profile is, and that it is found from everywhere it has
+// to be. A living one is looked at together with the timelines that were merged
+// into it.
+func (c *checker) profileEntry(e store.Entry) error {
+	if !c.sized(e.Key, idKeySize) {
+		return nil
+	}
+	a, i := keyAccount(e.Key), keyID(e.Key, 3)
+	p, err := decodeProfile(a, i, e.Value)
+	if !c.decoded(err) {
+		return nil
+	}
+	c.recent, c.recentProfile = e.Key, p
+	switch {
+	case p.kind < kindVisitor || p.kind > kindAuthenticated:
+		c.wrong("a profile of no known kind (%d)", p.kind)
+		return nil
+	case p.kind == kindVisitor && p.listed != 0:
+		c.wrong("a visitor that stands in the list of persons")
+	case p.kind != kindVisitor && !p.mergedInto.zero():
+		c.wrong("a person that was merged into another")
+		return nil
+	}
+	switch {
+	case !p.mergedInto.zero():
+		err = c.mergedVisitor(p)
+	case p.kind == kindVisitor:
+		err = c.liveVisitor(p)
+	default:
+		err = c.person(p)
+	}
+	if err != nil || !p.mergedInto.zero() {
+		return err
+	}
+	return c.family(p)
+}
+
+func (c *checker) liveVisitor(p *profile) error {
+	d, err := c.device(p.account, p.device)
+	if err != nil {
+		return err
+	}
+	switch {
+	case d == nil:
+		c.wrong("a visitor without a device")
+	case d.successor.zero() && (d.current() == nil || d.current().profile != p.id):
+		c.wrong("the device of this visitor is somebody else's")
+	}
+	end := max(p.activity, p.created) + c.opts.VisitorTTL.Milliseconds()
+	switch {
+	case p.expiry == 0:
+		c.wrong("a visitor that never expires")
+		return nil
+	case c.opts.VisitorTTL != 0 && p.expiry > end:
+		c.wrong("a visitor that expires at %d, after its end %d", p.expiry, end)
+	case c.opts.VisitorTTL != 0 && c.opts.Settled && end <= c.now:
+		c.wrong("a visitor whose time is over was not deleted")
+	}
+	return c.must(queueKey(p.expiry, dueVisitor, idRef(p.account, p.id)), "a visitor whose deadline is not in the queue")
+}
+
+// person: listed where he belongs, and found by what he authenticated with.
+func (c *checker) person(p *profile) error {
+	state, at := byte(listedIdle), max(p.activity, p.created)
+	if !p.open.id.zero() {
+		state, at = listedLive, p.open.start
+	}
+	if p.listed != state || p.listing != at {
+		c.wrong("a person listed in state %d at %d who belongs into state %d at %d", p.listed, p.listing, state, at)
+	}
+	if err := c.must(listingKey(p.account, p.platformType(), p.listed, p.listing, p.id), "a person who is missing in the list"); err != nil {
+		return err
+	}
+	if p.kind != kindAuthenticated {
+		return nil
+	}
+	key := subjectKey(p.account, p.subjectType, p.subject)
+	value, err := c.Get(key)
+	if err != nil {
+		return err
+	}
+	if at, err := decodeSubject(value); err != nil || at != p.id {
+		c.wrong("an authenticated person whose subject leads elsewhere")
+	}
+	if err := c.must(referenceKey(p.account, p.id, tableSubject, key[3:]), "an authenticated person without the reference to the subject"); err != nil {
+		return err
+	}
+	return c.indexed(p.account, p.id, subjectEntries(p))
+}
+
+// ofPerson says whether a profile is a person's, and reports it if not.
+func (c *checker) ofPerson(a Account, i id) (*profile, error) {
+	p, err := c.profile(a, i)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil || p.kind == kindVisitor {
+		c.wrong("it stands under no person")
+		return nil, nil //nolint:nilnil // reported
+	}
+	return p, nil
+}
+
+// attributeEntry: a property of a person, in the index if it is searched.
+func (c *checker) attributeEntry(e store.Entry) error {
+	if len(e.Key) <= idKeySize {
+		c.wrong("the key ends before the name of the property")
+		return nil
+	}
+	a, i, name := keyAccount(e.Key), keyID(e.Key, 3), string(e.Key[idKeySize:])
+	if !json.Valid(e.Value) {
+		c.wrong("property %s is no JSON", name)
+		return nil
+	}
+	if err := new(Person).take(name, e.Value); err != nil {
+		c.wrong("property %s is not of its type", name)
+		return nil //nolint:nilerr // reported
+	}
+	if p, err := c.ofPerson(a, i); p == nil || err != nil {
+		return err
+	}
+	return c.indexed(a, i, attributeEntries(name, e.Value))
+}
+
+// attributeEntries is what the index holds for a property.
+func attributeEntries(name string, value []byte) (out []entry) {
+	if field, searched := nameFields[name]; searched {
+		return nameEntries(field, value)
+	}
+	found := map[string]func(string) []entry{fieldTags: tagEntries, fieldEmail: emailEntries, fieldPhone: phoneEntries}[name]
+	var list []string
+	if found == nil || json.Unmarshal(value, &list) != nil {
+		return nil
+	}
+	for _, v := range list {
+		out = append(out, found(v)...)
+	}
+	return out
+}
+
+// itemEntry: an item of a list of a person.
+func (c *checker) itemEntry(e store.Entry) error {
+	const tail = 1 + 8 + 16
+	if len(e.Key) <= idKeySize+tail || e.Key[len(e.Key)-tail] != 0 {
+		c.wrong("the key of a list item is malformed")
+		return nil
+	}
+	if !json.Valid(e.Value) || e.Value[0] != '{' {
+		c.wrong("a list item that is no JSON object")
+	}
+	_, err := c.ofPerson(keyAccount(e.Key), keyID(e.Key, 3))
+	return err
+}
+
+// linkEntry: persons are linked with each other.
+func (c *checker) linkEntry(e store.Entry) error {
+	if !c.sized(e.Key, idKeySize+16) || !c.decoded(decodeValue(e.Value, func(field) {})) {
+		return nil
+	}
+	a, one, other := keyAccount(e.Key), keyID(e.Key, 3), lastID(e.Key)
+	for _, i := range []id{one, other} {
+		if p, err := c.ofPerson(a, i); p == nil || err != nil {
+			return err
+		}
+	}
+	return c.must(pairKey(tableLink, a, other, one), "a link of which %s does not know", other)
+}
+
+// referenceEntry: what names a profile is there and names it.
+func (c *checker) referenceEntry(e store.Entry) error {
+	if len(e.Key) <= idKeySize+1 {
+		c.wrong("the key of a reference is malformed")
+		return nil
+	}
+	a, i, table, rest := keyAccount(e.Key), keyID(e.Key, 3), e.Key[idKeySize], e.Key[idKeySize+1:]
+	p, err := c.profile(a, i)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		c.wrong("a reference of no profile")
+	}
+	target := append(accountKey(table, a, len(rest)), rest...)
+	if err := c.must(target, "a reference to a %q that is not there", table); err != nil || table != tableDevice || len(rest) != 16 {
+		return err
+	}
+	d, err := c.device(a, keyID(rest, 0))
+	if err != nil || d == nil {
+		return err
+	}
+	if !slices.ContainsFunc(d.epochs, func(ep epoch) bool { return ep.profile == i }) {
+		c.wrong("a reference to device %s, which does not name the profile", d.id)
+	}
+	return nil
+}
+
+// subjectEntry: a subject is one person's (B4).
+func (c *checker) subjectEntry(e store.Entry) error {
+	if !c.sized(e.Key, 3+len(digest{})) {
+		return nil
+	}
+	at, err := decodeSubject(e.Value)
+	if !c.decoded(err) {
+		return nil
+	}
+	p, err := c.profile(keyAccount(e.Key), at)
+	if err != nil {
+		return err
+	}
+	if p == nil || p.kind != kindAuthenticated || string(subjectKey(p.account, p.subjectType, p.subject)) != string(e.Key) {
+		c.wrong("a subject that leads to %s, who did not authenticate as it", at)
+	}
+	return nil
+}
+
+// listingEntry: only persons are listed, each once and where his record says.
+func (c *checker) listingEntry(e store.Entry) error {
+	if !c.sized(e.Key, 3+2+8+16) {
+		return nil
+	}
+	p, err := c.profile(keyAccount(e.Key), lastID(e.Key))
+	if err != nil {
+		return err
+	}
+	switch {
+	case p == nil || !p.person():
+		c.wrong("no person's entry in the list")
+	case string(listingKey(p.account, p.platformType(), p.listed, p.listing, p.id)) != string(e.Key):
+		c.wrong("a person listed in another place than the record says")
+	}
+	return nil
+}
+
+// searchFields are the properties a field of the index is made of; nil stands
+// for what somebody authenticated with.
+var searchFields = map[byte][]string{
+	searchFirst: {"firstName"}, searchMiddle: {"middleName"}, searchLast: {"lastName"},
+	searchEmail: {fieldEmail}, searchPhone: {fieldPhone}, searchPhoneEnd: {fieldPhone}, searchTag: {fieldTags},
+	searchSubject: nil, searchSubjectEnd: nil,
+}
+
+// searchEntry: a word of the index is one of what is stored.
+func (c *checker) searchEntry(e store.Entry) error {
+	const tail = 1 + 16
+	if len(e.Key) < 3+1+tail || e.Key[len(e.Key)-tail] != 0 {
+		c.wrong("the key of an index entry is malformed")
+		return nil
+	}
+	a, i := keyAccount(e.Key), lastID(e.Key)
+	is := entry{e.Key[3], string(e.Key[4 : len(e.Key)-tail])}
+	names, known := searchFields[is.field]
+	if !known {
+		c.wrong("an index entry of an unknown field %q", is.field)
+		return nil
+	}
+	p, err := c.profile(a, i)
+	if err != nil {
+		return err
+	}
+	if p == nil || !p.person() {
+		c.wrong("no person's index entry")
+		return nil
+	}
+	found := subjectEntries(p)
+	for _, name := range names {
+		value, err := c.Get(attributeKey(a, i, name))
+		if err != nil {
+			return err
+		}
+		found = attributeEntries(name, value)
+	}
+	if !slices.Contains(found, is) {
+		c.wrong("an index entry in field %q of what the person does not have", is.field)
+	}
+	return nil
+}
+
+// indexed: everything that is searched is in the index.
+func (c *checker) indexed(a Account, p id, want []entry) error {
+	for _, e := range want {
+		if err := c.must(e.key(a, p), "a person who is not found by field %q", e.field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// invalidationEntry: a session of a widget that was invalidated.
+func (c *checker) invalidationEntry(e store.Entry) error {
+	widget, sid, found := strings.Cut(string(e.Key[min(3, len(e.Key)):]), "\x00")
+	if !found || widget == "" || sid == "" {
+		c.wrong("the key of an invalidation is malformed")
+	}
+	c.decoded(decodeValue(e.Value, func(field) {}))
+	return nil
+}
+
+// dedupeEntry: a client id, or the window of a tab that was spilled.
+func (c *checker) dedupeEntry(e store.Entry) error {
+	if len(e.Key) <= 1+2+2+16 {
+		c.wrong("the key ends before the client id")
+		return nil
+	}
+	_, err := decodeSpill(e.Value)
+	c.decoded(err)
+	return nil
+}
