@@ -19,6 +19,7 @@ type batch struct {
 	ctx   context.Context // of the view, or of the process
 	begin string
 	conn  *pgxpool.Conn // nil until something is sent
+	began time.Time     // before its snapshot
 	// present tells the rows that were read: there, or not. What was not read
 	// is not in it.
 	present map[string]bool
@@ -44,6 +45,7 @@ func (b *batch) send(statements *pgx.Batch, read func(pgx.BatchResults) error) (
 			return err
 		}
 		whole.Queue(b.begin)
+		b.began = time.Now()
 	}
 	begins := whole.Len()
 	whole.QueuedQueries = append(whole.QueuedQueries, statements.QueuedQueries...)
@@ -177,6 +179,9 @@ func (b *batch) know(key []byte, present bool) {
 
 // Commit implements store.Batch: all writes and the commit in one round trip.
 func (b *batch) Commit(writes []store.Write) error {
+	if b.conn != nil && time.Since(b.began) > maxBatchAge {
+		return store.ErrConflict // it may be one that nothing tells of any more
+	}
 	statements := b.statements(writes)
 	statements.Queue(b.pg.sql.commit)
 	err := b.send(statements, func(results pgx.BatchResults) error {
@@ -200,7 +205,7 @@ func (b *batch) statements(writes []store.Write) *pgx.Batch {
 	writes = slices.Clone(writes)
 	slices.SortFunc(writes, func(a, c store.Write) int { return bytes.Compare(a.Key, c.Key) })
 	var upsert, update [2][][]byte
-	var remove, probe, lockPresent, lockAbsent [][]byte
+	var remove, lockPresent, lockAbsent [][]byte
 	for _, w := range writes {
 		present, known := b.present[string(w.Key)]
 		switch {
@@ -208,14 +213,11 @@ func (b *batch) statements(writes []store.Write) *pgx.Batch {
 			update[0], update[1] = append(update[0], w.Key), append(update[1], w.Value)
 		case w.Op == store.OpPut:
 			upsert[0], upsert[1] = append(upsert[0], w.Key), append(upsert[1], w.Value)
-		case w.Op == store.OpDelete:
-			if known && !present {
-				probe = append(probe, w.Key)
-			}
+		case w.Op == store.OpDelete && (present || !known):
 			remove = append(remove, w.Key)
 		case present:
 			lockPresent = append(lockPresent, w.Key)
-		default:
+		default: // also a delete of what was read as absent: it stays so
 			lockAbsent = append(lockAbsent, w.Key)
 		}
 	}
@@ -234,9 +236,6 @@ func (b *batch) statements(writes []store.Write) *pgx.Batch {
 	queue(sql.lockPresent, lockPresent)
 	queue(sql.upsert, upsert[:]...)
 	queue(sql.lockAbsent, lockAbsent)
-	// A key that was read as absent and is deleted stays absent; making the row
-	// and deleting it is how another transaction that made it is noticed.
-	queue(sql.lockAbsent, probe)
 	queue(sql.delete, remove)
 	return out
 }

@@ -12,6 +12,7 @@ import (
 // Codes of the SQL standard and of PostgreSQL.
 const (
 	undefinedTable       = "42P01"
+	undefinedColumn      = "42703"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 )

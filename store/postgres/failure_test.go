@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/postgres/postgrestest"
 )
 
 func put(t *testing.T, s store.Store, key, value string) {
@@ -106,6 +107,21 @@ func testUnreachable(t *testing.T, dsn string) {
 	n.down.Store(true)
 	_, err = Open(context.Background(), dsn, Options{dial: n.dial})
 	require.ErrorIs(t, err, store.ErrUnavailable)
+}
+
+// A server that is restarted is found again, by a process that was connected
+// before and has its connections in the pool still.
+func TestRestartedServer(t *testing.T) {
+	server := postgrestest.Start(t)
+	s := open(t, server.Database(t), Options{})
+	put(t, s, "a", "1")
+	assert.Equal(t, "1", get(t, s, "a"))
+	server.Restart(t, func() {
+		require.ErrorIs(t, tryPut(s, "a", "2"), store.ErrUnavailable)
+	})
+	// Each connection of before may cost an answer of 503, and no more.
+	require.Eventually(t, func() bool { return tryPut(s, "a", "3") == nil }, 10*time.Second, time.Millisecond)
+	assert.Equal(t, "3", get(t, s, "a"))
 }
 
 // A lock that another holds ends in an error, not in a writer that hangs.

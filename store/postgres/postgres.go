@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -65,6 +66,9 @@ type pg struct {
 	pool *pgxpool.Pool
 	opts Options
 	sql  statements
+
+	stop   context.CancelFunc // ends tidying
+	tidied sync.WaitGroup
 }
 
 // Open connects to the database that dsn names, in any form pgx knows, and
@@ -91,6 +95,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	p.warnUnsynced(ctx)
+	p.startTidying()
 	group := store.NewGroup(p, store.GroupOptions{Queue: opts.Queue, Batch: opts.Batch, Now: opts.Now})
 	return &Store{Group: group, engine: p}, nil
 }
@@ -119,12 +124,16 @@ func (o Options) prepareSession(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+// makeTable makes the table, or brings one of an earlier version up to date.
 func (p *pg) makeTable(ctx context.Context) error {
 	_, err := p.pool.Exec(ctx, p.sql.probe)
-	for try := 0; code(err) == undefinedTable && try < 3; try++ {
-		// Two processes that make it at once: one of them fails, and finds it.
-		_, err = p.pool.Exec(ctx, p.sql.create)
-		if err != nil {
+	for try := 0; len(p.sql.missing[code(err)]) > 0 && try < 3; try++ {
+		together := &pgx.Batch{} // one transaction
+		for _, text := range p.sql.missing[code(err)] {
+			together.Queue(text)
+		}
+		// Two processes that do it at once: one of them fails, and finds it done.
+		if err = p.pool.SendBatch(ctx, together).Close(); err != nil {
 			_, err = p.pool.Exec(ctx, p.sql.probe)
 		}
 	}
@@ -150,6 +159,8 @@ func (p *pg) Limits() store.CommitLimits {
 
 // Close implements store.Engine.
 func (p *pg) Close() error {
+	p.stop()
+	p.tidied.Wait()
 	p.pool.Close()
 	return nil
 }

@@ -23,7 +23,12 @@ func TestPostgres(t *testing.T) {
 	}
 	for name, test := range map[string]func(*testing.T, string){
 		"fail/conflicts":           testConflicts,
+		"fail/made and deleted":    testMadeAndDeleted,
 		"ok/blind writes":          testBlindWrites,
+		"ok/tidy":                  testTidy,
+		"ok/tidy under writes":     testTidyUnderWrites,
+		"fail/old batch":           testOldBatch,
+		"ok/upgrade":               testUpgrade,
 		"fail/unknown commit":      testUnknownCommit,
 		"fail/unreachable":         testUnreachable,
 		"fail/timeout":             testTimeout,

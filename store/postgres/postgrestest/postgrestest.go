@@ -28,7 +28,12 @@ const (
 )
 
 // Server is a running server.
-type Server struct{ dsn string }
+type Server struct {
+	dsn   string
+	start func() *exec.Cmd // nil for one that was not started here
+	cmd   *exec.Cmd
+	log   *strings.Builder
+}
 
 // Start starts a server in a directory of its own, listening on a socket there
 // and stopped at the end of t. Where PostgreSQL is not installed, t is skipped.
@@ -36,7 +41,7 @@ type Server struct{ dsn string }
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	if dsn := os.Getenv(EnvDSN); dsn != "" {
-		return &Server{dsn}
+		return &Server{dsn: dsn}
 	}
 	bin, err := binaries()
 	if err != nil {
@@ -66,23 +71,51 @@ func Start(t testing.TB, settings ...string) *Server {
 	for _, setting := range append([]string{"listen_addresses=", "fsync=off", "shared_buffers=32MB", "max_connections=60"}, settings...) {
 		args = append(args, "-c", setting)
 	}
-	server := command(account, dir, filepath.Join(bin, "postgres"), args...)
-	log := &strings.Builder{}
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
+	s := &Server{
+		dsn:   fmt.Sprintf("host=%s user=people dbname=postgres", dir),
+		start: func() *exec.Cmd { return command(account, dir, filepath.Join(bin, "postgres"), args...) },
+		log:   &strings.Builder{},
+	}
+	t.Cleanup(s.stop)
+	s.run(t)
+	return s
+}
+
+// run starts the server and waits until it answers.
+func (s *Server) run(t testing.TB) {
+	t.Helper()
+	s.cmd = s.start()
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	if err := s.cmd.Start(); err != nil {
+		s.cmd = nil
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGINT) // fast shutdown: do not wait for clients
-		_ = server.Wait()
-	})
-	s := &Server{fmt.Sprintf("host=%s user=people dbname=postgres", dir)}
 	if err := s.wait(); err != nil {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-		t.Fatalf("postgres does not answer: %v\n%s", err, log)
+		s.stop()
+		t.Fatalf("postgres does not answer: %v\n%s", err, s.log)
 	}
-	return s
+}
+
+// stop is a fast shutdown, which does not wait for clients.
+func (s *Server) stop() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGINT)
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Restart stops the server, as an upgrade does, and starts it again after
+// while. t is skipped where the server is not ours to restart.
+func (s *Server) Restart(t testing.TB, while func()) {
+	t.Helper()
+	if s.start == nil {
+		t.Skip("a server named in " + EnvDSN + " is not restarted")
+	}
+	s.stop()
+	while()
+	s.run(t)
 }
 
 // Database makes an empty database, dropped at the end of t, and returns its
