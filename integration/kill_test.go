@@ -52,18 +52,24 @@ func (p *process) kill() {
 	require.Error(p.t, p.cmd.Wait())
 }
 
+// build makes the binary in dir.
+func build(t *testing.T, dir string) (binary string) {
+	t.Helper()
+	binary = filepath.Join(dir, "caddy")
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "../cmd/caddy").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return binary
+}
+
 // TestKilledProcessKeepsEveryAcknowledgedEvent kills the built binary in the
 // middle of traffic, several times, and finds every call that was answered.
 func TestKilledProcessKeepsEveryAcknowledgedEvent(t *testing.T) {
 	dir := t.TempDir()
-	binary := filepath.Join(dir, "caddy")
-	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "../cmd/caddy").CombinedOutput()
-	require.NoError(t, err, string(out))
 	origin := httptest.NewServer(upstream())
 	t.Cleanup(origin.Close)
 	w := &world{t: t, site: "http://" + freeAddress(t), console: "http://" + freeAddress(t)}
 	clock.Store(time.Now().UnixMilli()) // the process lives by the system's clock
-	p := &process{t: t, binary: binary, config: filepath.Join(dir, "Caddyfile")}
+	p := &process{t: t, binary: build(t, dir), config: filepath.Join(dir, "Caddyfile")}
 	require.NoError(t, os.WriteFile(p.config, fmt.Appendf(nil, `{
 	admin off
 	persist_config off
