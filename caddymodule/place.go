@@ -14,6 +14,7 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
 	"github.com/livechat-people/caddy-people-tracking/store/postgres"
+	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
 // Store says where people are kept.
@@ -79,7 +80,11 @@ func (s Store) badger(repl *caddy.Replacer) (place, error) {
 		key:  engineBadger + " " + canonical,
 		name: canonical,
 		open: func(log *slog.Logger) (store.Store, error) {
-			return badger.Open(canonical, badger.Options{Logger: log, AcceptLoss: s.AcceptLoss})
+			engine, err := badger.Open(canonical, badger.Options{Logger: log, AcceptLoss: s.AcceptLoss})
+			if err != nil {
+				return nil, err
+			}
+			return prepared(context.Background(), engine)
 		},
 	}, nil
 }
@@ -95,9 +100,22 @@ func (s Store) postgres(repl *caddy.Replacer) (place, error) {
 		open: func(log *slog.Logger) (store.Store, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 			defer cancel()
-			return postgres.Open(ctx, dsn, postgres.Options{Logger: log})
+			engine, err := postgres.Open(ctx, dsn, postgres.Options{Logger: log})
+			if err != nil {
+				return nil, err
+			}
+			return prepared(ctx, engine)
 		},
 	}, nil
+}
+
+// prepared is a store whose layout this program knows, which is noted in an
+// empty one. Another one is closed again, untouched.
+func prepared(ctx context.Context, engine store.Store) (store.Store, error) {
+	if err := tracker.Prepare(ctx, engine); err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return engine, nil
 }
 
 // canonicalDir is the one name of a directory, existing or not, so that two

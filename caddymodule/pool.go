@@ -206,6 +206,15 @@ func (l *lease) engine() (store.Store, error) {
 	return engine, nil
 }
 
+// cause is why the store is not open, nil when it is.
+func (l *lease) cause() error {
+	pooled, err := l.take()
+	if err == nil {
+		_, err = pooled.current()
+	}
+	return err
+}
+
 // unavailable makes whatever keeps a store from being open an answer that may
 // be repeated. The cause is in the log already.
 func unavailable(err error) error {

@@ -109,6 +109,7 @@ func TestGoldenKeys(t *testing.T) {
 		{"a count of accounts", accountCountKey},
 		{"S event", definitionKey(a, schema.Shape{Event: true, Name: "action"})},
 		{"S attribute", definitionKey(a, schema.Shape{Name: "Shoe size", Type: schema.TypeInteger})},
+		{"Z layout", layoutKey},
 	}
 	var names []string
 	got := map[string][]byte{}

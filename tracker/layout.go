@@ -10,7 +10,7 @@ import (
 )
 
 // The keys of the store, all of them. The first byte is the table; every table
-// but the queue and the names goes on with the account. Times are milliseconds since 1970 in
+// but the queue, the names and the version goes on with the account. Times are milliseconds since 1970 in
 // eight big-endian bytes, inverted where the newest comes first. The same
 // bytes are kept by every engine, and golden tests hold them still.
 const (
@@ -37,7 +37,10 @@ const (
 	tableSearch    = 'N' // account field token NUL profile → search
 	tableName      = 'a' // name → number of the account; no name → the last number given out
 	tableSchema    = 'S' // account kind hash(name) → definition that values were stored by
+	tableLayout    = 'Z' // version of all this
 )
+
+var layoutKey = []byte{tableLayout}
 
 // accountCountKey holds the last number given to an account.
 var accountCountKey = []byte{tableName}

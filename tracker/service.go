@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
@@ -59,6 +60,8 @@ type Service struct {
 	now      func() time.Time
 	random   io.Reader
 	log      *slog.Logger
+
+	outdated atomic.Bool // see watchLayout
 }
 
 // New returns a Service on st, which stays the caller's to close.
@@ -118,6 +121,9 @@ func (s *Service) Batch(ctx context.Context, req *Request) (*Response, error) {
 	account, ok := known.configs[req.Account]
 	if !ok {
 		return nil, fmt.Errorf("%w %d", ErrUnknownAccount, req.Account)
+	}
+	if s.outdated.Load() {
+		return nil, errOutdated
 	}
 	if req.Agent.DeviceType == deviceSpider {
 		return unrecorded(req, "spiders are not recorded"), nil

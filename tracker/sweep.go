@@ -32,7 +32,11 @@ func (s *Service) Run(ctx context.Context) error {
 		if now.Sub(full) >= fullSweep || now.Before(since) {
 			since, full = time.Time{}, now
 		}
-		if err := s.sweep(ctx, since, now); err == nil {
+		err := s.watchLayout(ctx)
+		if err == nil {
+			err = s.sweep(ctx, since, now)
+		}
+		if err == nil {
 			since = now.Add(-sweepOverlap)
 		} else if ctx.Err() == nil {
 			s.log.LogAttrs(ctx, sweepLevel(err), "sweeping deadlines failed", slog.Any("error", err))
@@ -54,10 +58,10 @@ const (
 	fullSweep    = time.Hour
 )
 
-// sweepLevel keeps a store that is away, of which whoever opens it says enough,
+// sweepLevel keeps a store that is away, of which enough is said elsewhere,
 // from filling the log once a second.
 func sweepLevel(err error) slog.Level {
-	if Unavailable(err) {
+	if Unavailable(err) || errors.Is(err, ErrNewer) {
 		return slog.LevelDebug
 	}
 	return slog.LevelError

@@ -1,0 +1,83 @@
+package tracker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
+
+// layoutVersion says how keys and records are laid out. It rises when a program
+// of before could not read what is written from then on, or would lose a part
+// of a record by writing it again; a field that may get lost needs no new one.
+const layoutVersion = 1
+
+// ErrNewer is returned for a store that a newer program has written to: one
+// that this program would misread, or take something away from.
+var ErrNewer = errors.New("tracker: the store was written by a newer version of this program, which has to be used from then on")
+
+// Prepare notes in an empty store which layout it has, and fails with ErrNewer
+// where that is one this program does not know. Several processes may prepare
+// one store at once. A store is prepared before a Service works on it.
+func Prepare(ctx context.Context, st store.Store) error {
+	var found uint64
+	err := st.View(ctx, func(r store.Reader) (err error) {
+		found, err = layoutOf(r)
+		return err
+	})
+	if err != nil || found != 0 {
+		return err
+	}
+	return st.Update(ctx, func(tx store.Tx) error {
+		if found, err := layoutOf(tx); err != nil || found != 0 {
+			return err
+		}
+		e := newEncoder(4)
+		e.uint(1, layoutVersion)
+		return tx.Put(layoutKey, e.b)
+	})
+}
+
+// CheckLayout fails with ErrNewer as Prepare does, in a store that may have
+// been taken over by a newer program since.
+func CheckLayout(r store.Reader) error {
+	_, err := layoutOf(r)
+	return err
+}
+
+// layoutOf is the version in the store, 0 when there is none.
+func layoutOf(r store.Reader) (version uint64, err error) {
+	value, err := r.Get(layoutKey)
+	if err != nil || len(value) == 0 {
+		return 0, err
+	}
+	err = decodeValue(value, func(f field) {
+		if f.number == 1 {
+			version = f.value
+		}
+	})
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("reading the store's version: %w", err)
+	case version > layoutVersion:
+		return version, fmt.Errorf("%w: layout %d, this program knows %d", ErrNewer, version, layoutVersion)
+	}
+	return version, nil
+}
+
+// watchLayout notices a newer program that took the store over while this one
+// is running, and refuses calls from then on.
+func (s *Service) watchLayout(ctx context.Context) error {
+	err := s.store.View(ctx, CheckLayout)
+	if errors.Is(err, ErrNewer) && !s.outdated.Swap(true) {
+		s.log.Error("nothing is recorded any more: upgrade this program", slog.Any("error", err))
+	} else if err == nil && s.outdated.Swap(false) { // a backup was put back
+		s.log.Info("the store has a known version again")
+	}
+	return err
+}
+
+// errOutdated is met by calls once the store belongs to a newer program.
+var errOutdated = fmt.Errorf("%w: %w", store.ErrUnavailable, ErrNewer)
