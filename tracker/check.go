@@ -53,6 +53,7 @@ var tableChecks = map[byte]func(*checker, store.Entry) error{
 	tableSearch:    (*checker).searchEntry,
 	tableName:      (*checker).nameEntry,
 	tableSchema:    (*checker).shapeEntry,
+	tableLayout:    (*checker).layoutEntry,
 }
 
 // CheckOptions say how a store is checked. The zero value holds it against
@@ -225,7 +226,7 @@ func nameOf(key []byte) (a Account, record string) {
 		return hex.EncodeToString(key[from : from+size])
 	}
 	switch key[0] {
-	case tableName:
+	case tableName, tableLayout:
 		return 0, ""
 	case tableQueue:
 		if len(key) >= queueSuffix+2 {

@@ -43,3 +43,12 @@ func (c *checker) shapeEntry(e store.Entry) error {
 	}
 	return nil
 }
+
+// layoutEntry: the store's version is one that this program knows.
+func (c *checker) layoutEntry(e store.Entry) error {
+	if c.sized(e.Key, len(layoutKey)) {
+		_, err := layoutOf(c)
+		c.decoded(err)
+	}
+	return nil
+}

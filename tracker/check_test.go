@@ -37,6 +37,7 @@ func lived(t *testing.T) *world {
 	own := anna.call(MethodTrack, m{"eventId": "action"})
 	own.ID = "of_another_form"
 	require.Nil(t, anna.send(anna.request(own)).Results[0].Err)
+	require.NoError(t, Prepare(context.Background(), w.store))
 	bob := w.browser("bob")
 	bob.open()
 	bob.startChat()
@@ -216,6 +217,10 @@ func TestCheckFindsDamage(t *testing.T) {
 		text   string
 	}{
 		"unknown table": {put([]byte("!x")), '!', "no table of this version"},
+		"newer layout": {func(w *world) {
+			w.change(store.Entry{Key: layoutKey, Value: []byte{valueVersion, 8, layoutVersion + 1}})
+		}, 'Z', "newer version"},
+		"layout's key": {put([]byte("Zz")), 'Z', "2 bytes instead of 1"},
 
 		"number given twice": {func(w *world) { w.change(store.Entry{Key: accountNameKey("third"), Value: encodeNumber(2)}) }, 'a', "of another"},
 		"name lost":          {func(w *world) { w.change(store.Entry{Key: accountNameKey("other")}) }, 'a', "known by name"},
@@ -405,7 +410,7 @@ func TestCheckNoticesEveryEntry(t *testing.T) {
 	w := lived(t)
 	mayBeMissing := func(e store.Entry) bool {
 		switch e.Key[0] {
-		case tableItem, tableInvalid, tableDedupe, tableBoot, tableSchema:
+		case tableItem, tableInvalid, tableDedupe, tableBoot, tableSchema, tableLayout:
 			return true
 		case tableAttribute:
 			return len(attributeEntries(string(e.Key[idKeySize:]), e.Value)) == 0
@@ -422,12 +427,12 @@ func TestCheckNoticesEveryEntry(t *testing.T) {
 			assert.NotEmpty(t, w.problems(), "%q is of a later version", e.Key)
 		}
 		w.change(e)
-		if cut := e.Key[:len(e.Key)-1]; !strings.ContainsRune("AYDa", rune(e.Key[0])) {
+		if cut := e.Key[:len(e.Key)-1]; !strings.ContainsRune("AYDaZ", rune(e.Key[0])) {
 			w.change(store.Entry{Key: cut, Value: e.Value})
 			assert.NotEmpty(t, w.problems(), "%q has a part of it beside it", e.Key)
 			w.change(store.Entry{Key: cut})
 		}
-		if !strings.ContainsRune("YDQSa", rune(e.Key[0])) {
+		if !strings.ContainsRune("YDQSaZ", rune(e.Key[0])) {
 			moved := slices.Clone(e.Key)
 			moved[2]++
 			w.change(store.Entry{Key: moved, Value: e.Value})
