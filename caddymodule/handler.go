@@ -195,7 +195,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.log.Error("pages are not tracked", slog.Any("error", err))
 		return next.ServeHTTP(w, r)
 	}
-	return page.ServeHTTP(w, r, next.ServeHTTP)
+	return page.ServeHTTP(w, r, next)
 }
 
 // endpoint is the path of r below the base path. Rewrites come before this

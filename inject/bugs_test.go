@@ -265,14 +265,14 @@ func TestBugsOfTheProtocol(t *testing.T) {
 		done := make(chan struct{})
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer close(done)
-			got = in.ServeHTTP(unwrapper{unwrapper{w}}, r, func(w http.ResponseWriter, _ *http.Request) error {
+			got = in.ServeHTTP(unwrapper{unwrapper{w}}, r, nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 				conn, _, err := http.NewResponseController(unwrapper{w}).Hijack()
 				if err != nil {
 					return err
 				}
 				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nraw")
 				return conn.Close()
-			})
+			}))
 		}))
 		defer s.Close()
 		assert.Equal(t, "raw", fetch(t, s, "GET").body)

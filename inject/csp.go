@@ -1,9 +1,10 @@
 package inject
 
 import (
+	"iter"
 	"net"
-	"slices"
 	"strings"
+	"unicode"
 )
 
 // policy is one serialised Content-Security-Policy.
@@ -15,24 +16,26 @@ type policy struct {
 }
 
 type directive struct {
-	name    string // lower case
-	sources []string
+	name string // lower case
+	list string // of sources, between white space
 }
+
+func (d *directive) sources() iter.Seq[string] { return strings.FieldsSeq(d.list) }
 
 // parsePolicies reads header lines, each a comma-separated list of policies.
 func parsePolicies(lines []string) []policy {
 	var all []policy
 	for i, line := range lines {
 		for text := range strings.SplitSeq(line, ",") {
-			p := policy{line: i, text: text}
+			p := policy{line: i, text: text, directives: make([]directive, 0, 1+strings.Count(text, ";"))}
 			for part := range strings.SplitSeq(text, ";") {
-				fields := strings.Fields(part)
-				if len(fields) == 0 {
-					continue
+				name, list := strings.TrimSpace(part), ""
+				if end := strings.IndexFunc(name, unicode.IsSpace); end >= 0 {
+					name, list = name[:end], name[end:]
 				}
-				name := strings.ToLower(fields[0])
-				if p.find(name) == nil { // the first of a name counts
-					p.directives = append(p.directives, directive{name: name, sources: fields[1:]})
+				name = strings.ToLower(name)
+				if name != "" && p.find(name) == nil { // the first of a name counts
+					p.directives = append(p.directives, directive{name: name, list: list})
 				}
 			}
 			all = append(all, p)
@@ -66,7 +69,7 @@ func (p *policy) String() string {
 			b.WriteString("; ")
 		}
 		b.WriteString(d.name)
-		for _, source := range d.sources {
+		for source := range d.sources() {
 			b.WriteByte(' ')
 			b.WriteString(source)
 		}
@@ -95,32 +98,43 @@ func (p *policy) effective(names ...string) *directive {
 
 // has says whether a keyword is among the sources; keywords ignore case.
 func (d *directive) has(keyword string) bool {
-	return slices.ContainsFunc(d.sources, func(s string) bool { return strings.EqualFold(s, keyword) })
+	return d.any(func(s string) bool { return strings.EqualFold(s, keyword) })
+}
+
+// any says whether a source is like that.
+func (d *directive) any(like func(source string) bool) bool {
+	for s := range d.sources() {
+		if like(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // add appends a source. With 'none' in the list it would not count.
 func (d *directive) add(source string) {
-	kept := make([]string, 0, len(d.sources)+1)
-	for _, s := range d.sources {
+	var kept []string
+	for s := range d.sources() {
 		if !strings.EqualFold(s, "'none'") {
 			kept = append(kept, s)
 		}
 	}
-	d.sources = append(kept, source)
+	d.list = strings.Join(append(kept, source), " ")
 }
 
-// nonces returns the values of the nonces, if they are base64: they are
+// nonces yields the values of the nonces, if they are base64: they are
 // written into an attribute.
-func (d *directive) nonces() []string {
-	var all []string
-	for _, s := range d.sources {
-		if len(s) > len("'nonce-'") && strings.EqualFold(s[:len("'nonce-")], "'nonce-") && s[len(s)-1] == '\'' {
-			if value := s[len("'nonce-") : len(s)-1]; isBase64(value) {
-				all = append(all, value)
+func (d *directive) nonces() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for s := range d.sources() {
+			if len(s) <= len("'nonce-'") || !hasPrefixFold(s, "'nonce-") || s[len(s)-1] != '\'' {
+				continue
+			}
+			if value := s[len("'nonce-") : len(s)-1]; isBase64(value) && !yield(value) {
+				return
 			}
 		}
 	}
-	return all
 }
 
 // reliesOnInline says whether inline code runs by 'unsafe-inline', which any
@@ -129,20 +143,18 @@ func (d *directive) reliesOnInline() bool {
 	if !d.has("'unsafe-inline'") || d.has("'strict-dynamic'") {
 		return false
 	}
-	return !slices.ContainsFunc(d.sources, func(s string) bool {
-		return hasPrefixFold(s, "'nonce-") || isHashSource(s)
-	})
+	return !d.any(func(s string) bool { return hasPrefixFold(s, "'nonce-") || isHashSource(s) })
 }
 
-// locations returns the sources that name places, not code.
-func (d *directive) locations() []string {
+// locations is the list of those sources that name places, not code.
+func (d *directive) locations() string {
 	var kept []string
-	for _, s := range d.sources {
+	for s := range d.sources() {
 		if s[0] != '\'' || strings.EqualFold(s, "'self'") || strings.EqualFold(s, "'none'") {
 			kept = append(kept, s)
 		}
 	}
-	return kept
+	return strings.Join(kept, " ")
 }
 
 func isHashSource(s string) bool {

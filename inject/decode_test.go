@@ -107,7 +107,7 @@ func TestRule09StreamsThroughFlushes(t *testing.T) {
 	for coding, open := range compressors {
 		t.Run("ok/"+coding, func(t *testing.T) {
 			rec := newRecorder()
-			require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+			require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("GET"), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 				w.Header().Set("Content-Type", htmlUTF8)
 				w.Header().Set("Content-Encoding", coding)
 				z := open(w)
@@ -118,7 +118,7 @@ func TestRule09StreamsThroughFlushes(t *testing.T) {
 				assert.Equal(t, "flush", rec.calls[len(rec.calls)-1])
 				_, _ = io.WriteString(z, "<p>later")
 				return z.Close()
-			}))
+			})))
 			assert.Equal(t, "<html><head>"+testScript+"<p>later", string(rec.body))
 		})
 	}

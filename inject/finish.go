@@ -23,7 +23,7 @@ func (w *writer) finish(err error) error {
 	}
 	writeErr := w.end()
 	if w.outcome == Injected {
-		w.dropTrailers(w.rw.Header())
+		dropTrailers(w.rw.Header())
 	}
 	if err == nil && errors.Is(writeErr, errCorrupt) {
 		// The client has a part of a page whose rest cannot be decoded. Only a

@@ -6,8 +6,14 @@ import (
 	"strings"
 )
 
-// digests are the fields that describe the exact bytes of a body.
-var digests = [...]string{"Content-Md5", "Digest", "Content-Digest", "Repr-Digest"}
+// isDigest knows the fields that describe the exact bytes of a body.
+func isDigest(canonical string) bool {
+	switch canonical {
+	case "Content-Md5", "Digest", "Content-Digest", "Repr-Digest":
+		return true
+	}
+	return false
+}
 
 // instrument makes the header of a page that of a page with the script in it
 // (rule 15). Cache-Control, cookies and everything else stay (rule 16).
@@ -31,9 +37,10 @@ func (w *writer) describe(h http.Header) {
 			h["Etag"] = w.value(tag)
 		}
 	}
-	delete(h, "Accept-Ranges")
-	for _, name := range digests {
-		delete(h, name)
+	for name := range h {
+		if isDigest(name) || name == "Accept-Ranges" {
+			delete(h, name)
+		}
 	}
 	if trailer := h["Trailer"]; len(trailer) > 0 {
 		h["Trailer"] = withoutDigests(trailer)
@@ -71,13 +78,13 @@ func (w *writer) addVary(h http.Header) {
 }
 
 // dropTrailers removes digests that the handler set as trailers after the body.
-func (w *writer) dropTrailers(h http.Header) {
-	for _, name := range digests {
-		delete(h, name)
-	}
+func dropTrailers(h http.Header) {
 	for name := range h {
-		plain, ok := strings.CutPrefix(name, http.TrailerPrefix)
-		if ok && slices.Contains(digests[:], http.CanonicalHeaderKey(plain)) {
+		plain, trailer := strings.CutPrefix(name, http.TrailerPrefix)
+		if trailer {
+			plain = http.CanonicalHeaderKey(plain)
+		}
+		if isDigest(plain) {
 			delete(h, name)
 		}
 	}
@@ -90,7 +97,7 @@ func withoutDigests(lines []string) []string {
 	for _, line := range lines {
 		for name := range strings.SplitSeq(line, ",") {
 			name = strings.TrimSpace(name)
-			if slices.Contains(digests[:], http.CanonicalHeaderKey(name)) {
+			if isDigest(http.CanonicalHeaderKey(name)) {
 				found = true
 			} else if name != "" {
 				kept = append(kept, name)

@@ -129,21 +129,27 @@ func New(c Config) (*Injector, error) {
 	return in, nil
 }
 
+// Handler is what an Injector stands in front of. It has the method of Caddy's
+// handlers, which can so be passed on as they are: a method value would be an
+// allocation for every request.
+type Handler interface {
+	ServeHTTP(http.ResponseWriter, *http.Request) error
+}
+
 // ServeHTTP calls next and injects into what it answers, if that is a page.
 // The error of next is returned as it is; if nothing was sent by then, nothing
 // will be (rule 20). A panic of next passes through.
-func (in *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(http.ResponseWriter, *http.Request) error) error {
+func (in *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request, next Handler) error {
 	if skip := in.candidate(w, r); skip != Injected {
 		in.observe(skip)
 		if in.debug && skip != SkippedNested {
 			w.Header().Set(MarkerHeader, skip.String())
 		}
-		return next(w, r)
+		return next.ServeHTTP(w, r)
 	}
-	iw := &writer{rw: w, in: in, req: r}
-	iw.prepare()
+	iw, out := in.wrap(w, r)
 	defer iw.close()
-	return iw.finish(next(iw, &iw.out))
+	return iw.finish(next.ServeHTTP(iw, out))
 }
 
 func isVersion(s string) bool {

@@ -1,11 +1,11 @@
 package inject
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -136,33 +136,47 @@ func (j *judge) allowsURL(d *directive, path string) bool {
 	if d.has("'strict-dynamic'") {
 		return false
 	}
-	return slices.ContainsFunc(d.sources, func(source string) bool { return j.target.matches(source, path) })
+	return d.any(func(source string) bool { return j.target.matches(source, path) })
 }
 
 // identify looks for a nonce and a hash that together satisfy all strict
 // policies as they are. If there are none, it settles on the nonce to amend with.
 func (j *judge) identify(strict []*policy) bool {
-	var nonces []string
+	first := ""
 	for _, p := range strict {
-		nonces = append(nonces, scriptDirective(p).nonces()...)
-	}
-	for _, nonce := range append(nonces, "") {
-		j.nonce, j.useHash = nonce, false
-		if !slices.ContainsFunc(strict, func(p *policy) bool { return !j.satisfies(scriptDirective(p)) }) {
-			return true
+		for nonce := range scriptDirective(p).nonces() {
+			if j.satisfiesAll(strict, nonce) {
+				return true
+			}
+			first = cmp.Or(first, nonce)
 		}
 	}
-	j.nonce, j.useHash = "", false
-	if len(nonces) > 0 {
-		j.nonce = nonces[0]
+	if j.satisfiesAll(strict, "") {
+		return true
 	}
+	j.nonce, j.useHash = first, false
 	return false
+}
+
+// satisfiesAll tries a nonce, or none, on all of the policies.
+func (j *judge) satisfiesAll(strict []*policy, nonce string) bool {
+	j.nonce, j.useHash = nonce, false
+	for _, p := range strict {
+		if !j.satisfies(scriptDirective(p)) {
+			return false
+		}
+	}
+	return true
 }
 
 // satisfies says whether the element can carry what the directive lists.
 func (j *judge) satisfies(d *directive) bool {
-	if j.nonce != "" && slices.Contains(d.nonces(), j.nonce) {
-		return true
+	if j.nonce != "" {
+		for nonce := range d.nonces() {
+			if nonce == j.nonce {
+				return true
+			}
+		}
 	}
 	if j.hashListed(d) {
 		j.useHash = true
@@ -172,7 +186,13 @@ func (j *judge) satisfies(d *directive) bool {
 }
 
 func (j *judge) hashListed(d *directive) bool {
-	return j.snippet.integrity != "" && slices.Contains(d.sources, "'"+j.snippet.integrity+"'")
+	if j.snippet.integrity == "" {
+		return false
+	}
+	return d.any(func(source string) bool {
+		hash, ok := strings.CutPrefix(source, "'")
+		return ok && len(hash) == len(j.snippet.integrity)+1 && strings.HasPrefix(hash, j.snippet.integrity) && hash[len(hash)-1] == '\''
+	})
 }
 
 // amendScript lets the script through in one policy, with as little else as
@@ -186,8 +206,8 @@ func (j *judge) amendScript(p *policy) bool {
 	if d == nil {
 		// A directive of its own leaves what else default-src governs alone.
 		p.directives = append(p.directives, directive{
-			name:    "script-src-elem",
-			sources: slices.Clone(p.find("default-src").sources),
+			name: "script-src-elem",
+			list: p.find("default-src").list,
 		})
 		d = &p.directives[len(p.directives)-1]
 	}
@@ -226,7 +246,7 @@ func (j *judge) allowConnect() bool {
 			return false
 		}
 		if d.name != "connect-src" {
-			p.directives = append(p.directives, directive{name: "connect-src", sources: d.locations()})
+			p.directives = append(p.directives, directive{name: "connect-src", list: d.locations()})
 			d = &p.directives[len(p.directives)-1]
 		}
 		d.add("'self'")
@@ -236,7 +256,7 @@ func (j *judge) allowConnect() bool {
 }
 
 func (j *judge) allowsConnect(d *directive) bool {
-	return slices.ContainsFunc(d.sources, func(source string) bool { return j.target.matches(source, j.config.connect) })
+	return d.any(func(source string) bool { return j.target.matches(source, j.config.connect) })
 }
 
 func scriptDirective(p *policy) *directive {
@@ -261,8 +281,10 @@ func asksIntegrity(lines []string) bool {
 			continue
 		}
 		list, _, _ = strings.Cut(list, ")")
-		if slices.Contains(strings.Fields(list), "script") {
-			return true
+		for destination := range strings.FieldsSeq(list) {
+			if destination == "script" {
+				return true
+			}
 		}
 	}
 	return false

@@ -209,7 +209,7 @@ func TestP9TenMegabytesBeforeTheHead(t *testing.T) {
 	const size = 10 << 20
 	var sent int
 	under := &counter{recorder: newRecorder(), n: &sent}
-	require.NoError(t, newInjector(t, nil).ServeHTTP(under, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+	require.NoError(t, newInjector(t, nil).ServeHTTP(under, navigation("GET"), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", htmlUTF8)
 		if _, err := io.WriteString(w, "<!--"); err != nil {
 			return err
@@ -225,7 +225,7 @@ func TestP9TenMegabytesBeforeTheHead(t *testing.T) {
 		}
 		_, err := io.WriteString(w, "--><head>")
 		return err
-	}))
+	})))
 	require.Equal(t, size+13+len(testScript), sent)
 }
 

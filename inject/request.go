@@ -111,17 +111,36 @@ type validators struct {
 	etag       string // the client's, with our suffix, where it has only one
 }
 
-// prepare makes the request for the next handler: a copy with a header of its
-// own that asks for plain text (rule 3) and in which only validators of
-// instrumented copies are left, without our suffix (rule 4). The caller's
-// request is not touched.
-func (w *writer) prepare() {
-	w.out = *w.req
-	h := maps.Clone(w.req.Header)
-	if h == nil {
-		h = make(http.Header, 1)
+// wrap makes what the next handler gets: a writer, and a request that asks for
+// plain text (rule 3) with only those validators that are of instrumented
+// copies, without our suffix (rule 4). The caller's request is not touched: one
+// that differs is a copy, with a header of its own.
+func (in *Injector) wrap(w http.ResponseWriter, r *http.Request) (*writer, *http.Request) {
+	if isPlain(r.Header) {
+		return &writer{rw: w, in: in, req: r}, r
 	}
-	w.out.Header = h
+	both := &struct { // one allocation instead of two
+		writer
+		out http.Request
+	}{writer: writer{rw: w, in: in, req: r}, out: *r}
+	both.out.Header = maps.Clone(r.Header)
+	if both.out.Header == nil {
+		both.out.Header = make(http.Header, 1)
+	}
+	both.prepare(both.out.Header)
+	return &both.writer, &both.out
+}
+
+// isPlain says whether a request header is already what prepare would make of
+// it.
+func isPlain(h http.Header) bool {
+	accept := h["Accept-Encoding"]
+	return len(accept) == 1 && accept[0] == "identity" &&
+		len(h["If-None-Match"]) == 0 && len(h["If-Modified-Since"]) == 0 && len(h["If-Range"]) == 0
+}
+
+// prepare changes the header of the copied request.
+func (w *writer) prepare(h http.Header) {
 	h["Accept-Encoding"] = w.value("identity")
 	if w.req.Method == http.MethodPost {
 		return // If-None-Match then guards a change, not a copy

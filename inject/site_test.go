@@ -18,7 +18,9 @@ const (
 	htmlUTF8    = "text/html; charset=utf-8"
 )
 
-type nextFunc = func(http.ResponseWriter, *http.Request) error
+type nextFunc func(http.ResponseWriter, *http.Request) error
+
+func (f nextFunc) ServeHTTP(w http.ResponseWriter, r *http.Request) error { return f(w, r) }
 
 // site is a server with an injector in front of a handler.
 type site struct {

@@ -51,8 +51,7 @@ type writer struct {
 	policies []string // Content-Security-Policy to be sent with the script, nil: as it is
 	byNonce  bool     // they were amended by a nonce
 
-	out        http.Request // what the next handler gets, here to save an allocation
-	values     [6]string    // memory for header values, see value
+	values     [6]string // memory for header values, see value
 	valuesUsed int
 }
 

@@ -75,7 +75,7 @@ func TestRule14ContentLength(t *testing.T) {
 func TestRule14HeaderWaitsForTheFirstByte(t *testing.T) {
 	in := newInjector(t, nil)
 	rec := newRecorder()
-	require.NoError(t, in.ServeHTTP(rec, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+	require.NoError(t, in.ServeHTTP(rec, navigation("GET"), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", htmlUTF8)
 		w.WriteHeader(http.StatusNotFound)
 		w.WriteHeader(http.StatusOK) // a mistake that must not win
@@ -85,7 +85,7 @@ func TestRule14HeaderWaitsForTheFirstByte(t *testing.T) {
 		assert.Empty(t, rec.calls)
 		_, err = io.WriteString(w, testPage)
 		return err
-	}))
+	})))
 	assert.Equal(t, []string{"header Not Found", "write"}, rec.calls)
 }
 
@@ -112,12 +112,12 @@ func TestRule16SameHeaderMap(t *testing.T) {
 func TestRule05InterimAnswersPass(t *testing.T) {
 	in := newInjector(t, nil)
 	rec := newRecorder()
-	require.NoError(t, in.ServeHTTP(rec, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+	require.NoError(t, in.ServeHTTP(rec, navigation("GET"), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Link", "</a.css>; rel=preload")
 		w.WriteHeader(http.StatusEarlyHints)
 		w.WriteHeader(http.StatusProcessing)
 		return page(testPage)(w, nil)
-	}))
+	})))
 	assert.Equal(t, []string{"header Early Hints", "header Processing", "header OK", "write"}, rec.calls)
 	assert.Equal(t, with(testMarked, testScript), string(rec.body))
 }
@@ -162,7 +162,7 @@ func TestRule19Flush(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := newRecorder()
-			require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+			require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("GET"), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 				w.Header().Set("Content-Type", htmlUTF8)
 				if c.length {
 					w.Header().Set("Content-Length", strconv.Itoa(len(strings.ReplaceAll(strings.Join(c.steps, ""), "flush", ""))))
@@ -176,7 +176,7 @@ func TestRule19Flush(t *testing.T) {
 					assert.Equal(t, c.sent[i], string(rec.body), "after step %d", i)
 				}
 				return nil
-			}))
+			})))
 			assert.Equal(t, c.end, string(rec.body))
 			assert.Contains(t, rec.calls, "flush")
 		})
@@ -232,12 +232,12 @@ func TestRule19ReadFromInjectsAndThenDelegates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			under := &readerFrom{recorder: newRecorder()}
-			require.NoError(t, newInjector(t, nil).ServeHTTP(under, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+			require.NoError(t, newInjector(t, nil).ServeHTTP(under, navigation("GET"), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 				w.Header().Set("Content-Type", c.kind)
 				n, err := io.Copy(w, io.LimitReader(strings.NewReader(large), int64(len(large))))
 				assert.Equal(t, int64(len(large)), n)
 				return err
-			}))
+			})))
 			assert.Equal(t, c.want, string(under.body))
 			assert.Equal(t, int64(c.delegated), under.n)
 		})
@@ -374,12 +374,12 @@ func TestRule21WriteErrorsReachTheHandler(t *testing.T) {
 	gone := errors.New("connection gone")
 	rec := newRecorder()
 	rec.fail = gone
-	err := newInjector(t, nil).ServeHTTP(rec, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+	err := newInjector(t, nil).ServeHTTP(rec, navigation("GET"), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", htmlUTF8)
 		n, err := io.WriteString(w, testPage)
 		assert.Zero(t, n)
 		return err
-	})
+	}))
 	assert.ErrorIs(t, err, gone)
 }
 
@@ -422,7 +422,7 @@ func TestRule01WebSocketPasses(t *testing.T) {
 
 func TestRule19EventsAreNotHeld(t *testing.T) {
 	rec := newRecorder()
-	require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+	require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("GET"), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.WriteHeader(http.StatusOK)
 		assert.Equal(t, []string{"header OK"}, rec.calls)
@@ -432,7 +432,7 @@ func TestRule19EventsAreNotHeld(t *testing.T) {
 		}
 		assert.Equal(t, []string{"header OK", "write", "flush", "write", "flush"}, rec.calls)
 		return nil
-	}))
+	})))
 }
 
 func TestRule19HandlersThatAskForAFlusher(t *testing.T) {
@@ -449,7 +449,7 @@ func TestRule19HandlersThatAskForAFlusher(t *testing.T) {
 
 func TestRule19HeaderFlushOfACompressedPageWaits(t *testing.T) {
 	rec := newRecorder()
-	require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("GET"), func(w http.ResponseWriter, _ *http.Request) error {
+	require.NoError(t, newInjector(t, nil).ServeHTTP(rec, navigation("GET"), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", htmlUTF8)
 		w.Header().Set("Content-Encoding", "gzip")
 		w.WriteHeader(http.StatusOK)
@@ -458,7 +458,7 @@ func TestRule19HeaderFlushOfACompressedPageWaits(t *testing.T) {
 		assert.NoError(t, http.NewResponseController(w).Flush())
 		assert.Empty(t, rec.calls, "whether it can be decoded is not known yet")
 		return nil
-	}))
+	})))
 	assert.Equal(t, []string{"header OK"}, rec.calls)
 	assert.Equal(t, "gzip", rec.header.Get("Content-Encoding"))
 	assert.Empty(t, rec.header.Get(MarkerHeader))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -138,10 +139,10 @@ func TestPagesThatHaveTheScript(t *testing.T) {
 				document(page)(w, r)
 				return
 			}
-			assert.NoError(t, behind.ServeHTTP(w, r, func(w http.ResponseWriter, r *http.Request) error {
+			assert.NoError(t, behind.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 				document(page)(w, r)
 				return nil
-			}))
+			})))
 		}},
 		{name: "carried by the site", scripts: 2, serve: func(w http.ResponseWriter, r *http.Request) {
 			if !fromCaddy(r) {
