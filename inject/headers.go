@@ -2,7 +2,6 @@ package inject
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -64,7 +63,9 @@ func (w *writer) confirm(h http.Header) {
 	}
 }
 
-// addVary says that the answer depends on Sec-Fetch-Dest, present or not.
+// addVary says that the answer depends on Sec-Fetch-Dest, present or not. It
+// stays one line: nginx takes the last line of several for the whole field, and
+// would serve its copy of one language to readers of another.
 func (w *writer) addVary(h http.Header) {
 	vary := h["Vary"]
 	if len(vary) == 0 {
@@ -74,7 +75,7 @@ func (w *writer) addVary(h http.Header) {
 	if hasToken(vary, "sec-fetch-dest") || hasToken(vary, "*") {
 		return
 	}
-	h["Vary"] = append(slices.Clip(vary), "Sec-Fetch-Dest")
+	h["Vary"] = w.value(strings.Join(vary, ", ") + ", Sec-Fetch-Dest")
 }
 
 // dropTrailers removes digests that the handler set as trailers after the body.

@@ -34,7 +34,7 @@ func TestRule15Headers(t *testing.T) {
 		"ok/no Digest":               {field: "Digest: x"},
 		"ok/no Content-Digest":       {field: "Content-Digest: x"},
 		"ok/no Repr-Digest":          {field: "Repr-Digest: x"},
-		"ok/Vary added":              {field: "Vary: Cookie", want: []string{"Cookie", "Sec-Fetch-Dest"}},
+		"ok/Vary added":              {field: "Vary: Cookie", want: []string{"Cookie, Sec-Fetch-Dest"}},
 		"ok/Vary present":            {field: "Vary: cookie, sec-fetch-dest", want: []string{"cookie, sec-fetch-dest"}},
 		"ok/Vary star":               {field: "Vary: *", want: []string{"*"}},
 		"ok/Vary not if not kept":    {field: "Cache-Control: no-store", of: "Vary"},

@@ -80,16 +80,36 @@ func (in *Injector) accepts(accept []string) bool {
 			kind, params, _ := strings.Cut(member, ";")
 			kind = strings.TrimSpace(kind)
 			empty = empty && kind == ""
-			switch {
-			case strings.EqualFold(kind, "text/html"), kind == "*/*", strings.EqualFold(kind, "text/*"),
-				in.xhtml && strings.EqualFold(kind, "application/xhtml+xml"):
-				if !refused(params) {
-					return true
-				}
+			if (in.isPage(kind) || kind == "*/*" || strings.EqualFold(kind, "text/*")) && !refused(params) {
+				return true
 			}
 		}
 	}
 	return empty
+}
+
+// isPage says whether a media type is one that can be instrumented.
+func (in *Injector) isPage(kind string) bool {
+	return strings.EqualFold(kind, "text/html") || in.xhtml && strings.EqualFold(kind, "application/xhtml+xml")
+}
+
+// wantsPage tells a candidate that asks for a page from one that would take it
+// among everything else. Browsers name text/html in every navigation. What they
+// ask for with */* alone is images, scripts and data, and on plain http, where
+// they send no Sec-Fetch-Dest, nothing else tells it apart.
+func (in *Injector) wantsPage(h http.Header) bool {
+	if len(h["Sec-Fetch-Dest"]) > 0 {
+		return true
+	}
+	for _, line := range h["Accept"] {
+		for member := range strings.SplitSeq(line, ",") {
+			kind, _, _ := strings.Cut(member, ";")
+			if in.isPage(strings.TrimSpace(kind)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // refused says whether the parameters of an Accept member hold a q of zero.
@@ -148,26 +168,36 @@ func (w *writer) prepare(h http.Header) {
 	// A date would match upstream and fetch the rest of another page than the
 	// one the client has the beginning of. An entity tag carries our suffix or
 	// is of an older copy; either way the answer is the whole page.
-	if v := h["If-Range"]; len(v) > 0 && !strings.Contains(v[0], `"`) {
+	page := w.in.wantsPage(h)
+	if v := h["If-Range"]; page && len(v) > 0 && !strings.Contains(v[0], `"`) {
 		delete(h, "If-Range")
 		delete(h, "Range")
 	}
-	w.validators = w.in.translate(h)
+	w.validators = w.in.translate(h, page)
 }
 
 // translate rewrites If-None-Match and If-Modified-Since in h (rule 4).
-func (in *Injector) translate(h http.Header) validators {
-	lines := h["If-None-Match"]
-	if len(lines) == 0 {
-		// A date alone may be that of a copy without the script.
-		delete(h, "If-Modified-Since")
-		return validators{}
+func (in *Injector) translate(h http.Header, page bool) validators {
+	kept, since, v := in.ours(h["If-None-Match"])
+	if !v.translated && !page {
+		return v // the copy is of an image or the like, whose 304 spares its bytes
 	}
-	var (
-		kept  []string
-		since string
-		v     validators
-	)
+	delete(h, "If-None-Match")
+	if len(kept) > 0 {
+		h["If-None-Match"] = []string{strings.Join(kept, ", ")}
+		return v
+	}
+	// A date alone may be that of a copy without the script.
+	delete(h, "If-Modified-Since")
+	if since != "" {
+		h["If-Modified-Since"] = []string{since}
+	}
+	return v
+}
+
+// ours picks the members of If-None-Match that carry our suffix: the entity
+// tags without it, and the date that a synthetic one stands for.
+func (in *Injector) ours(lines []string) (kept []string, since string, v validators) {
 	for _, line := range lines {
 		for tag := range entityTags(line) {
 			if date, ok := in.syntheticDate(tag); ok {
@@ -184,16 +214,7 @@ func (in *Injector) translate(h http.Header) validators {
 			v.translated = true
 		}
 	}
-	delete(h, "If-None-Match")
-	if len(kept) > 0 {
-		h["If-None-Match"] = []string{strings.Join(kept, ", ")}
-	} else {
-		delete(h, "If-Modified-Since")
-		if since != "" {
-			h["If-Modified-Since"] = []string{since}
-		}
-	}
-	return v
+	return kept, since, v
 }
 
 // stripTag removes our suffix from an entity tag, if it has the current one.

@@ -137,6 +137,8 @@ func TestRule03AsksForPlainTextOnACopy(t *testing.T) {
 
 func TestRule04Validators(t *testing.T) {
 	const since = "Mon, 02 Nov 2026 10:00:00 GMT" // 0x69028... see the synthetic tag below
+	// What browsers say about images, and programs about everything.
+	const anything = "Accept: image/avif,image/webp,*/*;q=0.8"
 	in := newInjector(t, nil)
 	synthetic := in.syntheticTag(since)
 	require.Regexp(t, `^W/"i1a2b3c4d-[0-9a-f]+"$`, synthetic)
@@ -162,16 +164,26 @@ func TestRule04Validators(t *testing.T) {
 		"ok/range by tag":         {"GET", []string{`If-Range: "abc-i1a2b3c4d"`, "Range: bytes=5-"}, http.Header{"If-Range": {`"abc-i1a2b3c4d"`}, "Range": {"bytes=5-"}}},
 		"ok/range":                {"GET", []string{"Range: bytes=5-"}, http.Header{"Range": {"bytes=5-"}}},
 		"fail/range by date":      {"GET", []string{"If-Range: " + since, "Range: bytes=5-"}, nil},
+		"ok/image":                {"GET", []string{anything, `If-None-Match: "abc"`, "If-Modified-Since: " + since}, http.Header{"If-None-Match": {`"abc"`}, "If-Modified-Since": {since}}},
+		"ok/image, date alone":    {"GET", []string{anything, "If-Modified-Since: " + since}, http.Header{"If-Modified-Since": {since}}},
+		"ok/film, range by date":  {"GET", []string{anything, "If-Range: " + since, "Range: bytes=5-"}, http.Header{"If-Range": {since}, "Range": {"bytes=5-"}}},
+		"ok/page for anything":    {"GET", []string{anything, `If-None-Match: "c", "abc-i1a2b3c4d"`, "If-Modified-Since: " + since}, http.Header{"If-None-Match": {`"abc"`}, "If-Modified-Since": {since}}},
+		"fail/document anyhow":    {"GET", []string{anything, "Sec-Fetch-Dest: document", "If-Modified-Since: " + since}, nil},
 	} {
 		for _, accept := range []string{"br", "identity"} {
 			t.Run(name+"/"+accept, func(t *testing.T) {
 				r := request(c.method, append(c.in, "Accept-Encoding: "+accept)...)
+				if r.Header.Get("Accept") == "" {
+					r.Header.Set("Accept", "text/html,*/*;q=0.8")
+				}
 				before := r.Header.Clone()
 				_, out := in.wrap(newRecorder(), r)
 				got := out.Header.Clone()
 				assert.Equal(t, []string{"identity"}, got["Accept-Encoding"])
 				assert.Equal(t, before, r.Header, "the caller's header stays")
 				delete(got, "Accept-Encoding")
+				delete(got, "Accept")
+				delete(got, "Sec-Fetch-Dest")
 				if c.want == nil {
 					assert.Empty(t, got)
 					return
