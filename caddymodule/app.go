@@ -39,6 +39,11 @@ type App struct {
 	// without calls. Default: 24h.
 	AuthSessionTTL caddy.Duration `json:"auth_session_ttl,omitempty"`
 
+	// The longest time between issue and expiry (exp − iat) that a Live Chat token
+	// may have. A token that names no expiry is good for 15 seconds, or this time
+	// where it is shorter. Default: 1h, at most 24h.
+	TokenLifetime caddy.Duration `json:"token_lifetime,omitempty"`
+
 	// Take any well-formed event as long as none is defined. Default: false,
 	// an event has to be defined before it can be tracked.
 	LenientEvents bool `json:"lenient_events,omitempty"`
@@ -47,15 +52,11 @@ type App struct {
 	// more is asked to come later.
 	RateLimit RateLimit `json:"rate_limit,omitzero"`
 
-	// The keys of the account. Without one that may track, pages are tracked
-	// under the key `auto`, which is good for the site's own pages only.
-	APIKeys []APIKey `json:"api_keys,omitempty"`
-	// The Live Chat widgets whose tokens authenticate people.
-	Widgets []Widget `json:"widgets,omitempty"`
-	// The custom events that may be tracked.
-	Events []Event `json:"events,omitempty"`
-	// The custom attributes that a person may have.
-	Attributes []Attribute `json:"attributes,omitempty"`
+	// What belongs to the account `default`.
+	AccountConfig
+	// Further accounts, each with keys, widgets, definitions and people of its
+	// own. A handler names the account that it works for.
+	Accounts []*Account `json:"accounts,omitempty"`
 
 	// The clock that sessions and visitors live by, for tests and simulations;
 	// only in JSON. Default: the system's.
@@ -64,8 +65,9 @@ type App struct {
 	ctx   caddy.Context
 	log   *slog.Logger
 	now   func() time.Time
-	keys  *tracker.Keys
 	lease *lease
+
+	accounts map[string]*account // by name, there from Validate on
 
 	// service works on the lease. It is there from Validate on.
 	service *tracker.Service
@@ -108,23 +110,16 @@ func (a *App) Provision(ctx caddy.Context) error {
 // touches neither disk nor network: caddy validate passes while another
 // process runs on the same store.
 func (a *App) Validate() error {
-	repl := caddy.NewReplacer()
 	var err error
-	if a.keys, err = a.newKeys(repl); err != nil {
+	if a.accounts, err = a.judgeAccounts(caddy.NewReplacer()); err != nil {
 		return err
 	}
-	tokens, err := a.newVerifier(repl)
-	if err != nil {
-		return err
-	}
-	definitions, err := a.newSchema()
-	if err != nil {
-		return err
+	accounts := make(map[string]tracker.AccountConfig, len(a.accounts))
+	for name, one := range a.accounts {
+		accounts[name] = tracker.AccountConfig{Schema: one.definitions, Tokens: one.tokens}
 	}
 	a.service, err = tracker.New(a.lease, tracker.Config{
-		Accounts: map[string]tracker.AccountConfig{
-			tracker.DefaultAccountName: {Schema: definitions, Tokens: tokens},
-		},
+		Accounts:       accounts,
 		SessionTimeout: time.Duration(a.SessionTimeout),
 		VisitorTTL:     time.Duration(a.VisitorTTL),
 		ChatSessionTTL: time.Duration(a.ChatSessionTTL),
@@ -146,6 +141,9 @@ func (a *App) Start() error {
 	if _, err := a.lease.take(); err != nil {
 		return err
 	}
+	if err := a.checkSchemas(); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	a.stop = stop
 	a.sweeping.Go(func() {
@@ -157,6 +155,25 @@ func (a *App) Start() error {
 	return nil
 }
 
+// checkSchemas refuses a reload whose definitions contradict what is stored. A
+// cold start goes on with the earlier ones, and so does whoever finds the
+// store away: the service says so when it comes to know (B34).
+func (a *App) checkSchemas() error {
+	if !a.lease.reload {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	err := a.service.CheckSchemas(ctx)
+	if errors.Is(err, tracker.ErrSchemaChange) {
+		return err
+	}
+	if err != nil {
+		a.log.Warn("the definitions could not be compared with what is stored", slog.Any("error", err))
+	}
+	return nil
+}
+
 // announce says in a line each what a person can open now. Of several hosts of
 // a handler the first is enough.
 func (a *App) announce(mounted sites) {
@@ -164,16 +181,16 @@ func (a *App) announce(mounted sites) {
 		handler caddyhttp.MiddlewareHandler
 		path    string
 	}
-	said, tracking := make(map[mount]bool), false
+	said, keyless := make(map[mount]bool), false
 	for _, s := range mounted.all {
 		at := mount{s.handler, first(s.paths)}
 		if said[at] {
 			continue
 		}
 		said[at] = true
-		switch s.handler.(type) {
+		switch h := s.handler.(type) {
 		case *Handler:
-			tracking = true
+			keyless = keyless || h.key.Value == autoKey
 			a.log.Info("tracking pages of " + s.url)
 		case *Console:
 			a.log.Info("console at " + s.url)
@@ -182,7 +199,7 @@ func (a *App) announce(mounted sites) {
 	for _, s := range mounted.deaf() {
 		a.log.Warn("calls of these pages do not arrive: no route leads their base path to people_tracking", slog.String("pages", s.url))
 	}
-	if tracking && a.callKeys() == nil {
+	if keyless {
 		a.log.Info(`no api_key that may track is configured: pages are tracked under the key "auto", and people are kept in ` + a.lease.name)
 	}
 }

@@ -1,41 +1,26 @@
 package caddymodule
 
 import (
-	"encoding/base64"
+	"fmt"
 	"math"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-
-	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
 )
 
 // minLifetime is the shortest lifetime that makes sense; the tracker refuses
 // shorter ones as well.
 const minLifetime = time.Second
 
+// maxTokenLifetime keeps tokens what they are: a proof of who signs in now.
+const maxTokenLifetime = caddy.Duration(24 * time.Hour)
+
 // minBurst lets a full batch pass; the collector refuses less as well.
 const minBurst = 100
-
-// The types of Caddyfile fields: what the schema takes for events, and for
-// attributes and the items of lists in them.
-var (
-	eventTypes     = typeWords(schema.TypeString, schema.TypeBoolean, schema.TypeDateTime, schema.TypeNumeric, schema.TypeDecimal, schema.TypeList)
-	attributeTypes = typeWords(schema.TypeString, schema.TypeDecimal, schema.TypeInteger, schema.TypeBoolean, schema.TypeDate, schema.TypeDateTime, schema.TypeList)
-)
-
-func typeWords(types ...schema.Type) []string {
-	words := make([]string, len(types))
-	for i, t := range types {
-		words[i] = string(t)
-	}
-	return words
-}
 
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
@@ -61,9 +46,13 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //		chat_session_ttl <duration>
 //		auth_session_ttl <duration>
 //		strict_events    on|off
+//		token_lifetime   <duration>
 //		rate_limit {
 //			device  <calls per second> <burst>
 //			address <calls per second> <burst>
+//		}
+//		account <name> {
+//			<api_key, widget, event and attribute as below>
 //		}
 //		api_key          <key> <scope>...
 //		widget <id> {
@@ -82,7 +71,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //		}
 //	}
 //
-// api_key, widget, event and attribute may be given several times.
+// account, api_key, widget, event and attribute may be given several times.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // people_tracking
 	if err := noArgs(d); err != nil {
@@ -95,12 +84,27 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"chat_session_ttl": lifetime(&a.ChatSessionTTL),
 		"auth_session_ttl": lifetime(&a.AuthSessionTTL),
 		"strict_events":    onOff(&a.LenientEvents, "off"),
+		"token_lifetime":   a.parseTokenLifetime,
 		"rate_limit":       a.RateLimit.parse,
-		"api_key":          a.parseKey,
-		"widget":           a.parseWidget,
-		"event":            a.parseEvent,
-		"attribute":        a.parseAttribute,
-	}.parseBlock(d)
+		"account":          a.parseAccount,
+	}.and(a.AccountConfig.options(a, DefaultAccount)).parseBlock(d)
+}
+
+func (a *App) parseTokenLifetime(d *caddyfile.Dispenser) error {
+	if err := lifetime(&a.TokenLifetime)(d); err != nil {
+		return err
+	}
+	if err := checkTokenLifetime(a.TokenLifetime); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+func checkTokenLifetime(longest caddy.Duration) error {
+	if longest > maxTokenLifetime {
+		return fmt.Errorf("token_lifetime: %s is over %s", time.Duration(longest), time.Duration(maxTokenLifetime))
+	}
+	return nil
 }
 
 // parseStore shows no connection string in its errors: it may hold a password.
@@ -143,151 +147,4 @@ func (r *Rate) parse(d *caddyfile.Dispenser) error {
 		return d.Errf("%s: %q is no whole number from %d, the calls of a full batch", option, burst, minBurst)
 	}
 	return nil
-}
-
-// parseKey shows no key in its errors: they end up in logs (B28).
-func (a *App) parseKey(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	if len(args) < 2 {
-		return d.Errf("api_key wants a key and at least one scope, allowed are %s", allowed(scopes))
-	}
-	key := APIKey{Key: args[0], Scopes: args[1:]}
-	for i, scope := range key.Scopes {
-		if !slices.Contains(scopes, scope) {
-			return d.Errf("api_key: argument %d is no scope, allowed are %s", i+2, allowed(scopes))
-		}
-	}
-	if scope, twice := duplicate(key.Scopes); twice {
-		return d.Errf("api_key: scope %s is given twice", scope)
-	}
-	for _, other := range a.APIKeys {
-		if other.Key == key.Key {
-			return d.Errf("api_key: the same key is already specified")
-		}
-	}
-	a.APIKeys = append(a.APIKeys, key)
-	return nil
-}
-
-func (a *App) parseWidget(d *caddyfile.Dispenser) error {
-	var widget Widget
-	if !d.AllArgs(&widget.ID) {
-		return d.ArgErr()
-	}
-	for _, other := range a.Widgets {
-		if other.ID == widget.ID {
-			return d.Errf("widget %s is already specified", widget.ID)
-		}
-	}
-	at := *d
-	err := options{
-		"secret_key":                  widget.parseSecretKey,
-		"keep_authenticated_as_leads": flag(&widget.KeepAuthenticatedAsLeads),
-	}.parseBlock(d)
-	if err != nil {
-		return err
-	}
-	if len(widget.SecretKeys) == 0 {
-		return at.Errf("widget %s has no secret_key, so that none of its tokens could be verified", widget.ID)
-	}
-	a.Widgets = append(a.Widgets, widget)
-	return nil
-}
-
-// parseSecretKey shows no secret in its errors either.
-func (w *Widget) parseSecretKey(d *caddyfile.Dispenser) error {
-	var key SecretKey
-	if !d.AllArgs(&key.ID, &key.Secret) {
-		return d.Errf("secret_key wants the id of the key and the key in Base64")
-	}
-	for _, other := range w.SecretKeys {
-		if other.ID == key.ID {
-			return d.Errf("secret_key: the id is already specified")
-		}
-	}
-	// What holds a placeholder is judged when the placeholder is resolved.
-	if _, err := base64.StdEncoding.DecodeString(key.Secret); err != nil && !strings.Contains(key.Secret, "{") {
-		return d.Errf("secret_key: the second argument is not Base64")
-	}
-	w.SecretKeys = append(w.SecretKeys, key)
-	return nil
-}
-
-func (a *App) parseEvent(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	if len(args) < 1 || len(args) > 2 {
-		return d.Errf("event wants an id and, if it differs, a title")
-	}
-	event := Event{ID: args[0]}
-	if len(args) == 2 {
-		event.Title = args[1]
-	}
-	for _, other := range a.Events {
-		if other.ID == event.ID {
-			return d.Errf("event %s is already specified", event.ID)
-		}
-	}
-	var err error
-	event.Properties, err = parseFields(d, eventTypes)
-	a.Events = append(a.Events, event)
-	return err
-}
-
-func (a *App) parseAttribute(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return d.Errf("attribute wants a name and a type, allowed are %s", allowed(attributeTypes))
-	}
-	field, err := parseField(d, attributeTypes)
-	if err != nil {
-		return err
-	}
-	for _, other := range a.Attributes {
-		// The platform compares names of attributes in any case.
-		if strings.EqualFold(other.Name, field.Name) {
-			return d.Errf("attribute %s is already specified", field.Name)
-		}
-	}
-	a.Attributes = append(a.Attributes, Attribute(field))
-	return nil
-}
-
-// parseFields reads a block of lines <name> <type>.
-func parseFields(d *caddyfile.Dispenser, types []string) ([]Field, error) {
-	var fields []Field
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		field, err := parseField(d, types)
-		if err != nil {
-			return nil, err
-		}
-		for _, other := range fields {
-			if other.Name == field.Name {
-				return nil, d.Errf("%s is already specified", field.Name)
-			}
-		}
-		fields = append(fields, field)
-	}
-	return fields, nil
-}
-
-// parseField reads a type, and for a list the fields of its items; it stands
-// at the name. Lists hold no lists.
-func parseField(d *caddyfile.Dispenser, types []string) (Field, error) {
-	field := Field{Name: d.Val()}
-	if !d.AllArgs(&field.Type) {
-		return field, d.Errf("%s wants one type, allowed are %s", field.Name, allowed(types))
-	}
-	if !slices.Contains(types, field.Type) {
-		return field, d.Errf("%s: unknown type %q, allowed are %s", field.Name, field.Type, allowed(types))
-	}
-	if field.Type != string(schema.TypeList) {
-		return field, nil
-	}
-	at := *d
-	inner := slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == string(schema.TypeList) })
-	var err error
-	field.Fields, err = parseFields(d, inner)
-	if err == nil && len(field.Fields) == 0 {
-		err = at.Errf("%s: a list wants a block with the fields of its items", field.Name)
-	}
-	return field, err
 }

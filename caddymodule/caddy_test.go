@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,6 +131,14 @@ func (c *instance) call(base, key string, headers ...string) answer {
 	c.t.Helper()
 	headers = append([]string{"Content-Type", "application/json", "Origin", "http://" + c.site, "Sec-Fetch-Site", "same-origin"}, headers...)
 	return c.do(http.MethodPost, "http://"+c.site+base+"/v1/batch", fmt.Sprintf(batchBody, key), headers...)
+}
+
+// track tracks an event, as a browser of its own.
+func (c *instance) track(params string) answer {
+	c.t.Helper()
+	body := fmt.Sprintf(`{"apiKey":"auto","sentAt":"2026-11-22T10:00:00.000Z","boot":%q,
+		"calls":[{"id":"t-1","at":"2026-11-22T10:00:00.000Z","method":"track","params":%s}]}`, fmt.Sprintf("%032x", rand.Text()[:16]), params)
+	return c.do(http.MethodPost, "http://"+c.site+"/_people/v1/batch", body, "Content-Type", "application/json", "Origin", "http://"+c.site)
 }
 
 // tracks checks that a call is recorded.

@@ -41,6 +41,23 @@ func TestAppCaddyfile(t *testing.T) {
 				ChatSessionTTL: caddy.Duration(10 * 24 * time.Hour), AuthSessionTTL: caddy.Duration(12 * time.Hour),
 			},
 		},
+		"ok/token lifetime": {input: "people_tracking {\ntoken_lifetime 5m\n}", want: &App{TokenLifetime: caddy.Duration(5 * time.Minute)}},
+		"ok/accounts": {
+			input: "people_tracking {\napi_key a web:tracking:sdk\naccount shop {\napi_key b web:tracking:sdk\nevent action {\nlabel string\n}\n}\naccount blog-2\nevent action {\nlabel numeric\n}\n}",
+			want: &App{
+				AccountConfig: AccountConfig{
+					APIKeys: []APIKey{{Key: "a", Scopes: []string{"web:tracking:sdk"}}},
+					Events:  []Event{{ID: "action", Properties: []Field{{Name: "label", Type: "numeric"}}}},
+				},
+				Accounts: []*Account{
+					{Name: "shop", AccountConfig: AccountConfig{
+						APIKeys: []APIKey{{Key: "b", Scopes: []string{"web:tracking:sdk"}}},
+						Events:  []Event{{ID: "action", Properties: []Field{{Name: "label", Type: "string"}}}},
+					}},
+					{Name: "blog-2"},
+				},
+			},
+		},
 		"ok/strict events are the default": {input: "people_tracking {\nstrict_events on\n}"},
 		"ok/lenient events":                {input: "people_tracking {\nstrict_events off\n}", want: &App{LenientEvents: true}},
 		"ok/rate limit": {
@@ -49,36 +66,51 @@ func TestAppCaddyfile(t *testing.T) {
 		},
 		"ok/keys": {
 			input: "people_tracking {\napi_key one web:tracking:sdk\napi_key two people:read people:manage\n}",
-			want: &App{APIKeys: []APIKey{
+			want: &App{AccountConfig: AccountConfig{APIKeys: []APIKey{
 				{Key: "one", Scopes: []string{"web:tracking:sdk"}}, {Key: "two", Scopes: []string{"people:read", "people:manage"}},
-			}},
+			}}},
 		},
 		"ok/widget": {
 			input: "people_tracking {\nwidget w1 {\nsecret_key k1 " + secret + "\nsecret_key k2 {env.SECRET}\nkeep_authenticated_as_leads\n}\n}",
-			want: &App{Widgets: []Widget{{
+			want: &App{AccountConfig: AccountConfig{Widgets: []Widget{{
 				ID: "w1", SecretKeys: []SecretKey{{ID: "k1", Secret: secret}, {ID: "k2", Secret: "{env.SECRET}"}}, KeepAuthenticatedAsLeads: true,
-			}}},
+			}}}},
 		},
 		"ok/events": {
 			input: "people_tracking {\nevent ping\nevent action \"Action\" {\nname string\nitems list {\nsku string\nprice decimal\n}\nat datetime\n}\n}",
-			want: &App{Events: []Event{{ID: "ping"}, {ID: "action", Title: "Action", Properties: []Field{
+			want: &App{AccountConfig: AccountConfig{Events: []Event{{ID: "ping"}, {ID: "action", Title: "Action", Properties: []Field{
 				{Name: "name", Type: "string"},
 				{Name: "items", Type: "list", Fields: []Field{{Name: "sku", Type: "string"}, {Name: "price", Type: "decimal"}}},
 				{Name: "at", Type: "datetime"},
-			}}}},
+			}}}}},
 		},
 		"ok/attributes": {
 			input: "people_tracking {\nattribute car string\nattribute category list {\nname string\n}\nattribute \"shoe size\" integer\n}",
-			want: &App{Attributes: []Attribute{
+			want: &App{AccountConfig: AccountConfig{Attributes: []Attribute{
 				{Name: "car", Type: "string"},
 				{Name: "category", Type: "list", Fields: []Field{{Name: "name", Type: "string"}}},
 				{Name: "shoe size", Type: "integer"},
-			}},
+			}}},
 		},
-		"fail/argument": {input: `people_tracking on`, err: "wrong argument count"},
+		"fail/account without name":   {input: "people_tracking {\naccount {\n}\n}", err: "wants a name, at Testfile:2"},
+		"fail/account with two names": {input: "people_tracking {\naccount a b\n}", err: "wants a name, at Testfile:2"},
+		"fail/account default":        {input: "people_tracking {\naccount default {\n}\n}", err: "the account default is what stands outside of account blocks, at Testfile:2"},
+		"fail/account name":           {input: "people_tracking {\naccount a/b\n}", err: "the name of an account has 1 to 64 letters, digits and - _ ., at Testfile:2"},
+		"fail/account twice":          {input: "people_tracking {\naccount a\naccount a {\n}\n}", err: "account a is already specified, at Testfile:3"},
+		"fail/option of the app":      {input: "people_tracking {\naccount a {\nvisitor_ttl 1d\n}\n}", err: `unrecognized option "visitor_ttl", allowed are api_key, attribute, event and widget, at Testfile:3`},
+		"fail/key of another account": {input: "people_tracking {\naccount a {\napi_key k people:read\n}\naccount b {\napi_key k people:read\n}\n}", err: "api_key: the same key is already specified in the account a, at Testfile:6"},
+		"fail/key of default":         {input: "people_tracking {\napi_key k people:read\naccount b {\napi_key k people:read\n}\n}", err: "in the account default, at Testfile:4"},
+		"fail/widget of another":      {input: "people_tracking {\naccount a {\nwidget w {\nsecret_key k " + secret + "\n}\n}\nwidget w {\nsecret_key k " + secret + "\n}\n}", err: "widget w is already specified in the account a, at Testfile:7"},
+		"fail/token lifetime":         {input: "people_tracking {\ntoken_lifetime 25h\n}", err: "token_lifetime: 25h0m0s is over 24h0m0s, at Testfile:2"},
+		"fail/event id":               {input: "people_tracking {\nevent ok\nevent add-to-cart {\nx string\n}\n}", err: `event "add-to-cart": an event's id is 1 to 36 letters and digits, at Testfile:3`},
+		"fail/standard event":         {input: "people_tracking {\nevent PageView\n}", err: "the id belongs to a standard event, at Testfile:2"},
+		"fail/property name":          {input: "people_tracking {\nevent a {\nLabel string\n}\n}", err: "the first a lower-case letter or an underscore, at Testfile:2"},
+		"fail/two lists":              {input: "people_tracking {\nevent a {\nb list {\nx string\n}\nc list {\nx string\n}\n}\n}", err: "an event has at most one list, at Testfile:2"},
+		"fail/attribute name":         {input: "people_tracking {\nattribute \"a[0]\" string\n}", err: "the name has one of { } [ ], at Testfile:2"},
+		"fail/argument":               {input: `people_tracking on`, err: "wrong argument count"},
 		"fail/unknown option": {
 			input: "people_tracking {\nstores badger x\n}",
-			err:   `unrecognized option "stores", allowed are api_key, attribute, auth_session_ttl, chat_session_ttl, event, rate_limit, session_timeout, store, strict_events, visitor_ttl and widget, at Testfile:2`,
+			err:   `unrecognized option "stores", allowed are account, api_key, attribute, auth_session_ttl, chat_session_ttl, event, rate_limit, session_timeout, store, strict_events, token_lifetime, visitor_ttl and widget, at Testfile:2`,
 		},
 		"fail/option twice":           {input: "people_tracking {\nsession_timeout 1h\nsession_timeout 2h\n}", err: "session_timeout is already specified, at Testfile:3"},
 		"fail/unexpected block":       {input: "people_tracking {\nsession_timeout 1h {\nx\n}\n}", err: `unrecognized option "{"`},
@@ -148,6 +180,7 @@ func TestHandlerCaddyfile(t *testing.T) {
 		"ok/bare": {input: `people_tracking`, want: &Handler{}},
 		"ok/everything": {
 			input: `people_tracking {
+				account shop
 				base_path /shop/people
 				api_key k
 				session_cookie chat chat2
@@ -165,7 +198,7 @@ func TestHandlerCaddyfile(t *testing.T) {
 				debug
 			}`,
 			want: &Handler{
-				BasePath: "/shop/people", APIKey: "k", SessionCookies: []string{"chat", "chat2"},
+				Account: "shop", BasePath: "/shop/people", APIKey: "k", SessionCookies: []string{"chat", "chat2"},
 				Origins: []string{"https://a.example", "https://b.example:8443"}, NoInject: true, Load: "async", ManualInit: true,
 				PageViews: "navigation", ChatSignals: []string{"calls", "received"}, WidgetOrigins: []string{"https://chat.example"},
 				RedactQuery: []string{"sid", "voucher"}, CSP: "amend", AppShell: []string{"/", "/offline"}, AfterXUA: true, Debug: true,
@@ -178,7 +211,7 @@ func TestHandlerCaddyfile(t *testing.T) {
 		"fail/argument": {input: `people_tracking /shop`, err: "wrong argument count"},
 		"fail/unknown option": {
 			input: "people_tracking {\nbase /x\n}",
-			err: `unrecognized option "base", allowed are after_x_ua, api_key, app_shell, auto_init, base_path, chat_signals, csp, debug, ` +
+			err: `unrecognized option "base", allowed are account, after_x_ua, api_key, app_shell, auto_init, base_path, chat_signals, csp, debug, ` +
 				`inject, load, origins, page_views, redact_query, session_cookie and widget_origins, at Testfile:2`,
 		},
 		"fail/option twice":         {input: "people_tracking {\ndebug\ndebug\n}", err: "debug is already specified, at Testfile:3"},
@@ -198,6 +231,7 @@ func TestHandlerCaddyfile(t *testing.T) {
 		"fail/no cookie":            {input: "people_tracking {\nsession_cookie\n}", err: "wrong argument count"},
 		"fail/cookie twice":         {input: "people_tracking {\nsession_cookie a a\n}", err: "session_cookie: a is given twice"},
 		"fail/cookies in two lines": {input: "people_tracking {\nsession_cookie a\nsession_cookie b\n}", err: "session_cookie is already specified"},
+		"fail/two accounts":         {input: "people_tracking {\naccount a b\n}", err: "wrong argument count"},
 		"fail/key twice":            {input: "people_tracking {\napi_key a\napi_key b\n}", err: "api_key is already specified"},
 	}
 	for name, test := range tests {
@@ -220,7 +254,7 @@ func TestConsoleCaddyfile(t *testing.T) {
 		"ok/bare":             {input: `people_console`},
 		"ok/authenticated by": {input: "people_console {\nauthenticated_by {http.request.header.X-User}\n}", user: "{http.request.header.X-User}"},
 		"fail/argument":       {input: `people_console /people`, err: "wrong argument count"},
-		"fail/unknown option": {input: "people_console {\nuser x\n}", err: `unrecognized option "user", allowed are authenticated_by, at Testfile:2`},
+		"fail/unknown option": {input: "people_console {\nuser x\n}", err: `unrecognized option "user", allowed are account and authenticated_by, at Testfile:2`},
 		"fail/everybody":      {input: "people_console {\nauthenticated_by admin\n}", err: `"admin" is no placeholder`},
 		"fail/half text":      {input: "people_console {\nauthenticated_by x{http.auth.user.id}\n}", err: "is no placeholder"},
 		"fail/two":            {input: "people_console {\nauthenticated_by {a}{b}\n}", err: "is no placeholder"},
@@ -247,6 +281,7 @@ func TestB28NoErrorShowsAKeyOrSecret(t *testing.T) {
 		"key without scope":     "api_key " + key,
 		"key with a bad scope":  "api_key " + key + " scope",
 		"scope and key swapped": "api_key people:read " + key,
+		"key of two accounts":   "account a {\napi_key " + key + " people:read\n}\napi_key " + key + " people:read",
 		"key twice":             "api_key " + key + " people:read\napi_key " + key + " people:read",
 		"secret alone":          "widget w {\nsecret_key " + key + "\n}",
 		"secret and more":       "widget w {\nsecret_key k " + key + " more\n}",

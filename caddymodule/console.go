@@ -1,9 +1,11 @@
 package caddymodule
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -20,6 +22,9 @@ import (
 // `people:manage`. Everybody else gets 401. Below a path it is mounted with
 // handle_path.
 type Console struct {
+	// The account whose people are shown, one of the app's, and whose API keys
+	// let programs in. Default: `default`.
+	Account string `json:"account,omitempty"`
 	// A placeholder that names the operator, for sites that authenticate by
 	// other means, `{http.request.header.X-User}` behind forward_auth for one.
 	// Whoever configures it vouches that no client can set it. Default:
@@ -27,7 +32,9 @@ type Console struct {
 	AuthenticatedBy string `json:"authenticated_by,omitempty"`
 
 	app     *App
-	handler http.Handler
+	number  func(context.Context) (tracker.Account, error)
+	config  console.Config
+	handler atomic.Pointer[http.Handler] // made when the account's number is known
 }
 
 // defaultUser is where Caddy's authentication handlers leave the user's name.
@@ -55,10 +62,14 @@ func (c *Console) Provision(ctx caddy.Context) error {
 	if !isPlaceholder(user) {
 		return fmt.Errorf("authenticated_by: %q is no placeholder, and would let everybody in", user)
 	}
-	c.handler, err = console.New(console.Config{
-		People:  c.app.service,
-		Account: tracker.DefaultAccount,
-		Keys:    c.app.keys,
+	account, err := c.app.account(c.Account)
+	if err != nil {
+		return err
+	}
+	c.number = c.app.number(account)
+	c.config = console.Config{
+		People: c.app.service,
+		Keys:   account.keys,
 		User: func(r *http.Request) string {
 			repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 			if !ok {
@@ -69,8 +80,8 @@ func (c *Console) Provision(ctx caddy.Context) error {
 		Base:   func(r *http.Request) string { return c.app.prefix(c, r) + "/" },
 		Now:    c.app.now,
 		Logger: ctx.Slogger(),
-	})
-	return err
+	}
+	return nil
 }
 
 // isPlaceholder tells a single placeholder from text, which would be the same
@@ -80,26 +91,48 @@ func isPlaceholder(s string) bool {
 }
 
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	c.handler.ServeHTTP(w, r)
+	if c.handler.Load() == nil {
+		number, err := c.number(r.Context())
+		if err != nil {
+			// Nobody was asked who he is yet, so nothing more is said.
+			w.Header().Set("Cache-Control", "no-store")
+			http.Error(w, "the store is unavailable", http.StatusServiceUnavailable)
+			return nil
+		}
+		config := c.config
+		config.Account = number
+		made, err := console.New(config)
+		if err != nil {
+			return err
+		}
+		c.handler.CompareAndSwap(nil, &made)
+	}
+	(*c.handler.Load()).ServeHTTP(w, r)
 	return nil
 }
 
 func parseConsole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	c := new(Console)
-	return c, c.UnmarshalCaddyfile(h.Dispenser)
+	return c, c.unmarshal(h.Dispenser, accountsOf(h))
 }
 
 // UnmarshalCaddyfile sets up the console:
 //
 //	people_console {
+//		account          <name>
 //		authenticated_by <placeholder>
 //	}
 func (c *Console) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return c.unmarshal(d, nil)
+}
+
+func (c *Console) unmarshal(d *caddyfile.Dispenser, accounts []string) error {
 	d.Next() // people_console
 	if err := noArgs(d); err != nil {
 		return err
 	}
 	return options{
+		"account": oneAccount(&c.Account, accounts),
 		"authenticated_by": func(d *caddyfile.Dispenser) error {
 			if err := text(&c.AuthenticatedBy)(d); err != nil {
 				return err

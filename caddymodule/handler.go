@@ -27,11 +27,14 @@ import (
 // are matched by their original path as well as by the present one, so that
 // rewrites in front of it take no calls away.
 type Handler struct {
+	// The account whose people the site's visitors become, one of the app's.
+	// Default: `default`.
+	Account string `json:"account,omitempty"`
 	// The path under which the SDK and its calls are answered; nothing of the
 	// site's own may be there. Behind handle_path or another stripped prefix
 	// pages use the path with that prefix. Default: `/_people`.
 	BasePath string `json:"base_path,omitempty"`
-	// The API key that pages carry, one of the app's. Default: the first whose
+	// The API key that pages carry, one of the account's. Default: the first whose
 	// only scope is `web:tracking:sdk`; without any such key, `auto`.
 	APIKey string `json:"api_key,omitempty"`
 	// Names of the site's own Live Chat session cookies. They are read to tell
@@ -111,7 +114,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app = app.(*App)
-	if h.key, err = h.app.pageKey(h.APIKey); err != nil {
+	account, err := h.app.account(h.Account)
+	if err != nil {
+		return err
+	}
+	if h.key, err = account.pageKey(h.APIKey); err != nil {
 		return err
 	}
 	if !h.key.Only(tracker.ScopeTracking) {
@@ -120,8 +127,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.script = sdk.Handler()
 	h.calls, err = collector.New(collector.Config{
 		Tracker:        h.app.service,
-		Account:        tracker.DefaultAccount,
-		Keys:           h.app.callKeys(),
+		Account:        h.app.number(account),
+		Keys:           account.callKeys(),
 		SessionCookies: h.SessionCookies,
 		Origins:        h.Origins,
 		RedactQuery:    h.RedactQuery,

@@ -34,12 +34,13 @@ var (
 
 func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	handler := new(Handler)
-	return handler, handler.UnmarshalCaddyfile(h.Dispenser)
+	return handler, handler.unmarshal(h.Dispenser, accountsOf(h))
 }
 
 // UnmarshalCaddyfile sets up the handler. Everything in the block is optional:
 //
 //	people_tracking [<matcher>] {
+//		account        <name>
 //		base_path      <path>
 //		api_key        <key>
 //		session_cookie <name>...
@@ -57,11 +58,17 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		debug
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return h.unmarshal(d, nil)
+}
+
+// unmarshal also judges the account, where the accounts are known.
+func (h *Handler) unmarshal(d *caddyfile.Dispenser, accounts []string) error {
 	d.Next() // people_tracking
 	if err := noArgs(d); err != nil {
 		return err
 	}
 	return options{
+		"account": oneAccount(&h.Account, accounts),
 		"base_path": func(d *caddyfile.Dispenser) error {
 			if err := text(&h.BasePath)(d); err != nil {
 				return err

@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
 func TestSiteURL(t *testing.T) {
@@ -40,7 +42,7 @@ func TestSiteURL(t *testing.T) {
 }
 
 func TestAnnouncement(t *testing.T) {
-	shop, other, people := &Handler{BasePath: "/p"}, &Handler{BasePath: "/p"}, &Console{}
+	shop, other, people := &Handler{BasePath: "/p", key: tracker.Key{Value: autoKey}}, &Handler{BasePath: "/p"}, &Console{}
 	everywhere := []string{""}
 	sites := []site{
 		{handler: shop, prefixes: everywhere, url: "http://a.example/"},

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,7 +20,13 @@ type options map[string]func(d *caddyfile.Dispenser) error
 
 // repeatable are the options that may be given several times; each looks for
 // duplicates of its own.
-var repeatable = []string{"api_key", "widget", "event", "attribute", "secret_key"}
+var repeatable = []string{"account", "api_key", "widget", "event", "attribute", "secret_key"}
+
+// and adds the words of another block.
+func (o options) and(more options) options {
+	maps.Copy(o, more)
+	return o
+}
 
 // parseBlock reads the block that follows, if any. An unknown word is an error
 // that lists those there are, and so is an option given twice.

@@ -35,6 +35,9 @@ func (s *Service) Run(ctx context.Context) error {
 		err := s.watchLayout(ctx)
 		if err == nil {
 			err = s.sweep(ctx, since, now)
+			if _, unknown := s.knownAccounts(ctx); err == nil { // calls ask as well, but nobody may call for long
+				err = unknown
+			}
 		}
 		if err == nil {
 			since = now.Add(-sweepOverlap)

@@ -32,7 +32,9 @@ type Tracker interface {
 // Config is what a Handler works by. Tracker and Site are required.
 type Config struct {
 	Tracker Tracker
-	Account tracker.Account // 0 is tracker.DefaultAccount
+	// Account tells whose calls these are, asking the store perhaps: an error is
+	// met like one of Tracker. nil is tracker.DefaultAccount.
+	Account func(context.Context) (tracker.Account, error)
 	// Keys are the API keys. With none the key "auto" works, for calls of the
 	// site's own origin only (B28).
 	Keys *tracker.Keys
@@ -69,7 +71,7 @@ type Site struct {
 // Handler answers POST {base}/v1/batch; requests come to it already routed.
 type Handler struct {
 	tracker        Tracker
-	account        tracker.Account
+	account        func(context.Context) (tracker.Account, error)
 	keys           *tracker.Keys
 	sessionCookies []string
 	origins        map[string]bool
@@ -119,8 +121,8 @@ func New(cfg Config) (*Handler, error) {
 }
 
 func (h *Handler) setDefaults() {
-	if h.account == 0 {
-		h.account = tracker.DefaultAccount
+	if h.account == nil {
+		h.account = func(context.Context) (tracker.Account, error) { return tracker.DefaultAccount, nil }
 	}
 	if h.clientIP == nil {
 		h.clientIP = func(r *http.Request) string { return r.RemoteAddr }

@@ -210,7 +210,6 @@ var keyScopes = []tracker.Warning{{
 // request puts together what the tracker gets.
 func (h *Handler) request(r *http.Request, wire *wireRequest, carried cookies, warnings []tracker.Warning, now time.Time) *tracker.Request {
 	req := &tracker.Request{
-		Account:         h.account,
 		ID:              h.newID(),
 		ReceivedAt:      now,
 		SentAt:          wire.SentAt.UTC(),
@@ -236,10 +235,7 @@ func (h *Handler) request(r *http.Request, wire *wireRequest, carried cookies, w
 // carryOut hands the calls to the tracker. What went wrong there is logged and
 // not shown.
 func (h *Handler) carryOut(ctx context.Context, req *tracker.Request) (*tracker.Response, *refusal) {
-	res, err := h.tracker.Batch(ctx, req)
-	if err == nil {
-		err = checkResults(req, res)
-	}
+	res, err := h.batch(ctx, req)
 	switch {
 	case err == nil:
 		return res, nil
@@ -253,6 +249,16 @@ func (h *Handler) carryOut(ctx context.Context, req *tracker.Request) (*tracker.
 	}
 	h.log.LogAttrs(ctx, slog.LevelError, "batch failed", slog.String("request", req.ID), slog.Any("error", err))
 	return nil, refuse(http.StatusInternalServerError, ResultFailed, "internal error")
+}
+
+func (h *Handler) batch(ctx context.Context, req *tracker.Request) (res *tracker.Response, err error) {
+	if req.Account, err = h.account(ctx); err != nil {
+		return nil, err
+	}
+	if res, err = h.tracker.Batch(ctx, req); err != nil {
+		return nil, err
+	}
+	return res, checkResults(req, res)
 }
 
 // checkResults holds the tracker to a result per call in their order, on which

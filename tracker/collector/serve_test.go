@@ -21,7 +21,7 @@ import (
 
 func TestRequestAsTheTrackerGetsIt(t *testing.T) {
 	h, fake := newHandler(t, func(c *Config) {
-		c.Account = 7
+		c.Account = func(context.Context) (tracker.Account, error) { return 7, nil }
 		c.SessionCookies = []string{"lc_session", "lc_other"}
 	})
 	body := `{"apiKey":"` + wideKey + `","sentAt":"2026-11-22T11:00:00.5+01:00",
@@ -120,10 +120,15 @@ func TestB34TrackerFailures(t *testing.T) {
 		{"fail/anything", t.Context(), errors.New(detail), 500, "internal error", "", "level=ERROR"},
 		{"fail/browser gone", gone, context.Canceled, 503, "the request was given up", "5", ""},
 	}
-	for _, tt := range tests {
+	for i, tt := range append(tests, tests...) {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
-			h, fake := newHandler(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			h, fake := newHandler(t, func(c *Config) {
+				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				if i >= len(tests) { // already the account cannot be told
+					c.Account = func(context.Context) (tracker.Account, error) { return 0, tt.err }
+				}
+			})
 			fake.answer = func(*tracker.Request) (*tracker.Response, error) { return nil, tt.err }
 			w := serve(h, post(oneCall).WithContext(tt.ctx))
 			requireRefusal(t, w, tt.status, tt.cause)

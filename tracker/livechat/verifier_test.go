@@ -413,7 +413,8 @@ func TestNewVerifierJudgesWidgets(t *testing.T) {
 		"fail/negative life":  {opts: Options{MaxLifetime: -1}, want: "the longest lifetime of tokens is negative"},
 		"fail/negative life2": {opts: Options{DefaultLifetime: -1}, want: "the default lifetime of tokens is negative"},
 		"fail/negative skew":  {opts: Options{Skew: -1}, want: "the clock skew of tokens is negative"},
-		"fail/default > max":  {opts: Options{MaxLifetime: time.Second}, want: "the default lifetime of tokens is above the longest"},
+		"fail/default > max":  {opts: Options{MaxLifetime: time.Second, DefaultLifetime: 2 * time.Second}, want: "the default lifetime of tokens is above the longest"},
+		"ok/short max":        {opts: Options{MaxLifetime: time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -36,7 +36,7 @@ func (s Secret) Format(state fmt.State, _ rune) {
 // Options of a Verifier. Zero values mean the default.
 type Options struct {
 	MaxLifetime     time.Duration // longest exp − iat, default 1 h
-	DefaultLifetime time.Duration // from iat when exp is absent, default 15 s
+	DefaultLifetime time.Duration // from iat when exp is absent, default 15 s, or MaxLifetime where that is shorter
 	Skew            time.Duration // tolerated difference of clocks, default 30 s
 }
 
@@ -59,6 +59,9 @@ func (o Options) withDefaults() (Options, error) {
 		}
 		if *option.value == 0 {
 			*option.value = option.fallback
+			if option.value == &o.DefaultLifetime {
+				*option.value = min(option.fallback, o.MaxLifetime)
+			}
 		}
 	}
 	if o.DefaultLifetime > o.MaxLifetime {

@@ -1,0 +1,266 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker"
+	"github.com/livechat-people/caddy-people-tracking/tracker/livechat"
+	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
+)
+
+// AccountConfig is what belongs to one account.
+type AccountConfig struct {
+	// The keys of the account. Without one that may track, pages are tracked
+	// under the key `auto`, which is good for the site's own pages only.
+	APIKeys []APIKey `json:"api_keys,omitempty"`
+	// The Live Chat widgets whose tokens authenticate people.
+	Widgets []Widget `json:"widgets,omitempty"`
+	// The custom events that may be tracked.
+	Events []Event `json:"events,omitempty"`
+	// The custom attributes that a person may have.
+	Attributes []Attribute `json:"attributes,omitempty"`
+}
+
+// Account is a further account: people, keys, widgets and definitions apart
+// from all others, in the same store.
+type Account struct {
+	// By this name handlers choose the account, and the store knows it for ever:
+	// 1 to 64 letters, digits and - _ . ; not `default`.
+	Name string `json:"name,omitempty"`
+	AccountConfig
+}
+
+// DefaultAccount is the account of what the app has outside of Accounts.
+const DefaultAccount = tracker.DefaultAccountName
+
+var accountName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func checkAccountName(name string) error {
+	switch {
+	case name == DefaultAccount:
+		return fmt.Errorf("the account %s is what stands outside of account blocks", name)
+	case !accountName.MatchString(name):
+		return errors.New("the name of an account has 1 to 64 letters, digits and - _ .")
+	}
+	return nil
+}
+
+// configured are the accounts by name, the default one among them. Names are
+// unique once they were judged.
+func (a *App) configured() map[string]*AccountConfig {
+	all := map[string]*AccountConfig{DefaultAccount: &a.AccountConfig}
+	for _, account := range a.Accounts {
+		all[account.Name] = &account.AccountConfig
+	}
+	return all
+}
+
+// account is an account of a configuration that was found right.
+type account struct {
+	name        string
+	config      *AccountConfig
+	keys        *tracker.Keys
+	tokens      *livechat.Verifier
+	definitions *schema.Schema
+}
+
+// judgeAccounts resolves placeholders and finds what is wrong with an account,
+// or with two of them: what one has is honoured in no other, so no key and no
+// widget may belong to two.
+func (a *App) judgeAccounts(repl *caddy.Replacer) (map[string]*account, error) {
+	named := map[string]bool{}
+	for _, account := range a.Accounts {
+		if err := checkAccountName(account.Name); err != nil {
+			return nil, err
+		}
+		if named[account.Name] {
+			return nil, fmt.Errorf("account %s is configured twice", account.Name)
+		}
+		named[account.Name] = true
+	}
+	configured := a.configured()
+	judged := make(map[string]*account, len(configured))
+	for _, name := range slices.Sorted(maps.Keys(configured)) {
+		one, err := a.judgeAccount(name, configured[name], repl)
+		if err == nil {
+			err = one.apartFrom(judged, repl)
+		}
+		if err != nil {
+			if name != DefaultAccount {
+				err = fmt.Errorf("account %s: %w", name, err)
+			}
+			return nil, err
+		}
+		judged[name] = one
+	}
+	return judged, nil
+}
+
+func (a *App) judgeAccount(name string, config *AccountConfig, repl *caddy.Replacer) (*account, error) {
+	one := &account{name: name, config: config}
+	err := checkTokenLifetime(a.TokenLifetime)
+	if err != nil {
+		return nil, err
+	}
+	if one.keys, err = config.newKeys(repl); err != nil {
+		return nil, err
+	}
+	if one.tokens, err = config.newVerifier(repl, time.Duration(a.TokenLifetime)); err != nil {
+		return nil, err
+	}
+	one.definitions, err = config.newSchema(a.LenientEvents)
+	return one, err
+}
+
+// apartFrom compares resolved values: two placeholders may stand for one key.
+func (a *account) apartFrom(others map[string]*account, repl *caddy.Replacer) error {
+	for _, other := range others {
+		for i, key := range a.config.APIKeys {
+			if _, shared := other.keys.Find(repl.ReplaceKnown(key.Key, "")); shared {
+				return fmt.Errorf("api key %d belongs to the account %s already", i+1, other.name)
+			}
+		}
+		for _, widget := range a.config.Widgets {
+			if _, shared := other.tokens.Widget(widget.ID); shared {
+				return fmt.Errorf("widget %s belongs to the account %s already", widget.ID, other.name)
+			}
+		}
+	}
+	return nil
+}
+
+// account finds the account that a handler names, "" being the default one.
+func (a *App) account(name string) (*account, error) {
+	if name == "" {
+		name = DefaultAccount
+	}
+	if found, ok := a.accounts[name]; ok {
+		return found, nil
+	}
+	return nil, fmt.Errorf("account %q is not configured, there are %s", name, allowed(slices.Sorted(maps.Keys(a.accounts))))
+}
+
+// number is what the account has in the store, which is asked once it is open.
+func (a *App) number(one *account) func(context.Context) (tracker.Account, error) {
+	return func(ctx context.Context) (tracker.Account, error) { return a.service.Account(ctx, one.name) }
+}
+
+// autoKey is the key of pages while no key that may track is configured (B28).
+const autoKey = "auto"
+
+// newKeys resolves the placeholders of the keys. Errors name a key by its
+// place, never by its value (B28).
+func (c *AccountConfig) newKeys(repl *caddy.Replacer) (*tracker.Keys, error) {
+	keys := make([]tracker.Key, 0, len(c.APIKeys))
+	for i, key := range c.APIKeys {
+		value := repl.ReplaceKnown(key.Key, "")
+		if value == autoKey {
+			return nil, fmt.Errorf("api key %d: %q is the key of pages when none is configured, choose another", i+1, autoKey)
+		}
+		if len(key.Scopes) == 0 {
+			return nil, fmt.Errorf("api key %d: no scope, allowed are %s", i+1, allowed(scopes))
+		}
+		for _, scope := range key.Scopes {
+			if !slices.Contains(scopes, scope) { // whatever it is: it may be the key in the wrong place
+				return nil, fmt.Errorf("api key %d: unknown scope, allowed are %s", i+1, allowed(scopes))
+			}
+		}
+		keys = append(keys, tracker.Key{Value: value, Scopes: key.Scopes})
+	}
+	return tracker.NewKeys(keys...)
+}
+
+// pageKey is the key that pages of a handler carry: the one it names, else the
+// first whose only scope is tracking, else auto. A key that may do more is for
+// the operator to choose.
+func (a *account) pageKey(named string) (tracker.Key, error) {
+	repl := caddy.NewReplacer()
+	if named != "" {
+		key, found := a.keys.Find(repl.ReplaceKnown(named, ""))
+		if !found {
+			return tracker.Key{}, fmt.Errorf("api_key is none of those that the account %s has", a.name)
+		}
+		if !key.Has(tracker.ScopeTracking) {
+			return tracker.Key{}, fmt.Errorf("api_key lacks the scope %s", tracker.ScopeTracking)
+		}
+		return key, nil
+	}
+	more := false
+	for _, configured := range a.config.APIKeys {
+		key, _ := a.keys.Find(repl.ReplaceKnown(configured.Key, ""))
+		if key.Only(tracker.ScopeTracking) {
+			return key, nil
+		}
+		more = more || key.Has(tracker.ScopeTracking)
+	}
+	if more {
+		return tracker.Key{}, fmt.Errorf("every key that may track may do more, and a key in a page is public: "+
+			"configure one with the scope %s alone, or name the key with api_key", tracker.ScopeTracking)
+	}
+	return tracker.Key{Value: autoKey, Scopes: []string{tracker.ScopeTracking}}, nil
+}
+
+// callKeys are the keys that calls are checked against. While none may track
+// there are none for the collector, which then takes the key auto.
+func (a *account) callKeys() *tracker.Keys {
+	for _, key := range a.config.APIKeys {
+		if slices.Contains(key.Scopes, tracker.ScopeTracking) {
+			return a.keys
+		}
+	}
+	return nil
+}
+
+func (c *AccountConfig) newVerifier(repl *caddy.Replacer, longest time.Duration) (*livechat.Verifier, error) {
+	widgets := make([]livechat.Widget, 0, len(c.Widgets))
+	for _, w := range c.Widgets {
+		widget := livechat.Widget{ID: w.ID, KeepAuthenticatedAsLeads: w.KeepAuthenticatedAsLeads}
+		for _, secret := range w.SecretKeys {
+			key, err := base64.StdEncoding.DecodeString(repl.ReplaceKnown(secret.Secret, ""))
+			if err != nil {
+				return nil, fmt.Errorf("widget %s: secret key %s is not Base64", w.ID, secret.ID)
+			}
+			widget.Secrets = append(widget.Secrets, livechat.Secret{ID: secret.ID, Key: key})
+		}
+		widgets = append(widgets, widget)
+	}
+	return livechat.NewVerifier(widgets, livechat.Options{MaxLifetime: longest})
+}
+
+func (c *AccountConfig) newSchema(lenient bool) (*schema.Schema, error) {
+	events := make([]schema.Definition, 0, len(c.Events))
+	for _, event := range c.Events {
+		title := event.Title
+		if title == "" {
+			title = event.ID
+		}
+		events = append(events, schema.Definition{ID: event.ID, Title: title, Fields: schemaFields(event.Properties)})
+	}
+	attributes := make([]schema.Attribute, 0, len(c.Attributes))
+	for _, attribute := range c.Attributes {
+		attributes = append(attributes, schema.Attribute{
+			Name: attribute.Name, Type: schema.Type(attribute.Type), Fields: schemaFields(attribute.Fields),
+		})
+	}
+	return schema.New(events, attributes, schema.Options{Strict: !lenient})
+}
+
+func schemaFields(fields []Field) []schema.Field {
+	if len(fields) == 0 {
+		return nil
+	}
+	result := make([]schema.Field, 0, len(fields))
+	for _, field := range fields {
+		result = append(result, schema.Field{Name: field.Name, Type: schema.Type(field.Type), Fields: schemaFields(field.Fields)})
+	}
+	return result
+}
