@@ -34,7 +34,7 @@ type AccountConfig struct {
 // from all others, in the same store.
 type Account struct {
 	// By this name handlers choose the account, and the store knows it for ever:
-	// 1 to 64 letters, digits and - _ . ; not `default`.
+	// 1 to 64 letters, digits and . _ - but not `default`.
 	Name string `json:"name,omitempty"`
 	AccountConfig
 }
@@ -49,7 +49,7 @@ func checkAccountName(name string) error {
 	case name == DefaultAccount:
 		return fmt.Errorf("the account %s is what stands outside of account blocks", name)
 	case !accountName.MatchString(name):
-		return errors.New("the name of an account has 1 to 64 letters, digits and - _ .")
+		return errors.New("the name of an account has 1 to 64 of the letters, digits and . _ -")
 	}
 	return nil
 }

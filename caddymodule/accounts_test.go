@@ -33,7 +33,6 @@ type tenant struct {
 type tenants struct {
 	*instance
 	store string
-	byURL *strings.Replacer
 	all   map[string]*tenant
 }
 

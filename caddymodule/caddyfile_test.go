@@ -95,7 +95,7 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/account without name":   {input: "people_tracking {\naccount {\n}\n}", err: "wants a name, at Testfile:2"},
 		"fail/account with two names": {input: "people_tracking {\naccount a b\n}", err: "wants a name, at Testfile:2"},
 		"fail/account default":        {input: "people_tracking {\naccount default {\n}\n}", err: "the account default is what stands outside of account blocks, at Testfile:2"},
-		"fail/account name":           {input: "people_tracking {\naccount a/b\n}", err: "the name of an account has 1 to 64 letters, digits and - _ ., at Testfile:2"},
+		"fail/account name":           {input: "people_tracking {\naccount a/b\n}", err: "the name of an account has 1 to 64 of the letters, digits and . _ -, at Testfile:2"},
 		"fail/account twice":          {input: "people_tracking {\naccount a\naccount a {\n}\n}", err: "account a is already specified, at Testfile:3"},
 		"fail/option of the app":      {input: "people_tracking {\naccount a {\nvisitor_ttl 1d\n}\n}", err: `unrecognized option "visitor_ttl", allowed are api_key, attribute, event and widget, at Testfile:3`},
 		"fail/key of another account": {input: "people_tracking {\naccount a {\napi_key k people:read\n}\naccount b {\napi_key k people:read\n}\n}", err: "api_key: the same key is already specified in the account a, at Testfile:6"},

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -91,24 +92,36 @@ func isPlaceholder(s string) bool {
 }
 
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	if c.handler.Load() == nil {
-		number, err := c.number(r.Context())
-		if err != nil {
-			// Nobody was asked who he is yet, so nothing more is said.
-			w.Header().Set("Cache-Control", "no-store")
-			http.Error(w, "the store is unavailable", http.StatusServiceUnavailable)
-			return nil
-		}
-		config := c.config
-		config.Account = number
-		made, err := console.New(config)
-		if err != nil {
-			return err
-		}
-		c.handler.CompareAndSwap(nil, &made)
+	handler := c.made(r.Context())
+	if handler == nil { // nobody was asked yet who he is, so nothing more is said
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "the store is unavailable", http.StatusServiceUnavailable)
+		return nil
 	}
-	(*c.handler.Load()).ServeHTTP(w, r)
+	handler.ServeHTTP(w, r)
 	return nil
+}
+
+// made is the console of the account, nil while its number is not known. The
+// default account's always is, so that its console says by itself what it has to
+// say of a store that is away.
+func (c *Console) made(ctx context.Context) http.Handler {
+	if handler := c.handler.Load(); handler != nil {
+		return *handler
+	}
+	number, err := c.number(ctx)
+	if err != nil {
+		return nil
+	}
+	config := c.config
+	config.Account = number
+	handler, err := console.New(config)
+	if err != nil {
+		config.Logger.Error("the console cannot be shown", slog.Any("error", err))
+		return nil
+	}
+	c.handler.CompareAndSwap(nil, &handler)
+	return handler
 }
 
 func parseConsole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

@@ -51,14 +51,19 @@ func judgeShape(r store.Reader, a Account, shape schema.Shape) (*schema.Shape, *
 	if err != nil {
 		return nil, nil, err
 	}
-	all, err := shape.Extend(before)
-	switch {
-	case err != nil:
-		return nil, &contradiction{before, err.Error()}, nil
-	case all.Equal(before):
-		return nil, nil, nil
+	all, refused := extend(shape, before)
+	if refused != nil || all.Equal(before) {
+		return nil, refused, nil
 	}
 	return &all, nil, nil
+}
+
+func extend(shape, before schema.Shape) (schema.Shape, *contradiction) {
+	all, err := shape.Extend(before)
+	if err != nil {
+		return before, &contradiction{before, err.Error()}
+	}
+	return all, nil
 }
 
 // remember puts what is new of an account's definitions into the store, and
