@@ -20,26 +20,24 @@ const (
 	chunkEnd     = 'Z'
 	chunkHead    = 1 + 4 + 4 // kind, length, checksum of kind and payload
 
-	// A chunk is closed above chunkFull and restored by one Update, with which
-	// its largest form must fit.
+	// A chunk is closed above chunkFull, and so is an Update of Restore and
+	// Copy, with which its largest form must fit.
 	chunkFull = 256 << 10
 	chunkMax  = chunkFull + MaxKeyBytes + MaxValueBytes + 2*binary.MaxVarintLen32
 	scanPage  = 200
 )
 
 var (
-	// ErrBackup is returned by Restore when the backup is damaged, cut short or
-	// none at all.
+	// ErrBackup is returned by Restore and VerifyBackup when the backup is
+	// damaged, cut short or none at all.
 	ErrBackup = errors.New("store: not a whole backup")
-	// ErrNotEmpty is returned by Restore when the store holds something.
-	ErrNotEmpty = errors.New("store: not empty")
 
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
 
 // Backup writes one snapshot of s to w and returns how many entries it has.
 // Updates go on meanwhile. It ends early when ctx does; what was written then
-// is refused by Restore.
+// is refused by VerifyBackup and Restore.
 func Backup(ctx context.Context, s Store, w io.Writer) (entries uint64, err error) {
 	out := &backupWriter{w: bufio.NewWriterSize(w, 1<<16)}
 	err = s.View(ctx, func(r Reader) error {
@@ -119,39 +117,94 @@ func chunkSum(kind byte, payload []byte) uint32 {
 	return crc32.Update(crc32.Update(0, castagnoli, []byte{kind}), castagnoli, payload)
 }
 
-// Restore puts what Backup wrote to r into the empty store s and returns how
-// many entries that were. After an error s holds a part and is to be thrown
-// away.
-func Restore(ctx context.Context, s Store, r io.Reader) (entries uint64, err error) {
-	err = s.View(ctx, func(r Reader) error {
-		found, err := r.Scan(Range{Limit: 1, KeysOnly: true})
-		if err == nil && len(found) > 0 {
-			err = ErrNotEmpty
-		}
-		return err
-	})
+// Restore puts what Backup wrote to r into the store s and returns the Sum of
+// it. The store is empty, or holds what a Restore of the same backup that was
+// interrupted left there; else the error is ErrNotEmpty. After another error s
+// holds the beginning of the backup: it is to be thrown away, or Restore called
+// again.
+func Restore(ctx context.Context, s Store, r io.Reader, progress Progress) (Sum, error) {
+	in, err := newBackupReader(r)
 	if err != nil {
-		return 0, fmt.Errorf("restore: %w", err)
+		return Sum{}, fmt.Errorf("restore: %w", err)
 	}
-	in := bufio.NewReaderSize(r, 1<<16)
+	sum, err := fill(ctx, s, in, progress)
+	if err != nil {
+		return Sum{}, fmt.Errorf("restore: %w", err)
+	}
+	return sum, nil
+}
+
+// VerifyBackup reads a backup to its end. The error says what it lacks.
+func VerifyBackup(ctx context.Context, r io.Reader) (Sum, error) {
+	in, err := newBackupReader(r)
+	if err != nil {
+		return Sum{}, err
+	}
+	for sum := newSumming(); ; {
+		e, more, err := in.next()
+		switch {
+		case err != nil:
+			return Sum{}, err
+		case !more:
+			return sum.done(), nil
+		}
+		if sum.add(e); sum.sum.Entries%scanPage == 0 && ctx.Err() != nil {
+			return Sum{}, ctx.Err()
+		}
+	}
+}
+
+// backupReader is a backup as a source.
+type backupReader struct {
+	in      *bufio.Reader
+	payload []byte // what is left of the chunk
+	entries uint64
+	ended   bool
+}
+
+func newBackupReader(r io.Reader) (*backupReader, error) {
+	b := &backupReader{in: bufio.NewReaderSize(r, 1<<16)}
 	header := make([]byte, len(backupHeader))
-	if _, err := io.ReadFull(in, header); err != nil || string(header) != backupHeader {
-		return 0, fmt.Errorf("restore: %w: it does not begin as one of this version", ErrBackup)
+	if _, err := io.ReadFull(b.in, header); err != nil || string(header) != backupHeader {
+		return nil, fmt.Errorf("%w: it does not begin as one of this version", ErrBackup)
 	}
-	for {
-		kind, payload, err := readChunk(in)
+	return b, nil
+}
+
+func (b *backupReader) next() (Entry, bool, error) {
+	for len(b.payload) == 0 {
+		if b.ended {
+			return Entry{}, false, nil
+		}
+		kind, payload, err := readChunk(b.in)
 		if err != nil {
-			return entries, fmt.Errorf("restore: after %d entries: %w", entries, err)
+			return Entry{}, false, fmt.Errorf("after %d entries: %w", b.entries, err)
 		}
 		if kind == chunkEnd {
-			return entries, checkEnd(in, payload, entries)
+			b.ended = true
+			return Entry{}, false, b.checkEnd(payload)
 		}
-		n, err := restoreChunk(ctx, s, payload)
-		if err != nil {
-			return entries, fmt.Errorf("restore: after %d entries: %w", entries, err)
-		}
-		entries += n
+		b.payload = payload
 	}
+	var e Entry
+	var ok1, ok2 bool
+	e.Key, b.payload, ok1 = cutPart(b.payload)
+	e.Value, b.payload, ok2 = cutPart(b.payload)
+	if !ok1 || !ok2 {
+		return Entry{}, false, fmt.Errorf("%w: damaged", ErrBackup)
+	}
+	b.entries++
+	return e, true, nil
+}
+
+func (b *backupReader) checkEnd(payload []byte) error {
+	if len(payload) != 8 || binary.BigEndian.Uint64(payload) != b.entries {
+		return fmt.Errorf("%w: %d entries are not all", ErrBackup, b.entries)
+	}
+	if _, err := b.in.ReadByte(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: something follows its end", ErrBackup)
+	}
+	return nil
 }
 
 func readChunk(in io.Reader) (kind byte, payload []byte, err error) {
@@ -171,39 +224,6 @@ func readChunk(in io.Reader) (kind byte, payload []byte, err error) {
 		return 0, nil, fmt.Errorf("%w: damaged", ErrBackup)
 	}
 	return kind, payload, nil
-}
-
-func checkEnd(in *bufio.Reader, payload []byte, entries uint64) error {
-	if len(payload) != 8 || binary.BigEndian.Uint64(payload) != entries {
-		return fmt.Errorf("restore: %w: %d entries are not all", ErrBackup, entries)
-	}
-	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("restore: %w: something follows its end", ErrBackup)
-	}
-	return nil
-}
-
-func restoreChunk(ctx context.Context, s Store, payload []byte) (entries uint64, err error) {
-	var list []Entry
-	for len(payload) > 0 {
-		var e Entry
-		var ok1, ok2 bool
-		e.Key, payload, ok1 = cutPart(payload)
-		e.Value, payload, ok2 = cutPart(payload)
-		if !ok1 || !ok2 {
-			return 0, fmt.Errorf("%w: damaged", ErrBackup)
-		}
-		list = append(list, e)
-	}
-	err = s.Update(ctx, func(tx Tx) error {
-		for _, e := range list {
-			if err := tx.Put(e.Key, e.Value); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return uint64(len(list)), err
 }
 
 func cutPart(payload []byte) (part, rest []byte, ok bool) {

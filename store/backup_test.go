@@ -69,9 +69,9 @@ func TestBackupRestore(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, n, written)
 		restored := memory.New()
-		read, err := store.Restore(ctx, restored, &out)
+		read, err := store.Restore(ctx, restored, &out, nil)
 		require.NoError(t, err)
-		assert.EqualValues(t, n, read)
+		assert.EqualValues(t, n, read.Entries)
 		assert.Equal(t, everything(t, s), everything(t, restored))
 	}
 }
@@ -102,7 +102,7 @@ func TestBackupIsOneSnapshot(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, out.times, 3)
 	restored := memory.New()
-	_, err = store.Restore(ctx, restored, &out.Buffer)
+	_, err = store.Restore(ctx, restored, &out.Buffer, nil)
 	require.NoError(t, err)
 	assert.Equal(t, before, everything(t, restored))
 }
@@ -118,7 +118,9 @@ func TestRestoreRefusesDamage(t *testing.T) {
 	whole := backup(t, 20)
 	refused := func(data []byte, what string) {
 		t.Helper()
-		_, err := store.Restore(ctx, memory.New(), bytes.NewReader(data))
+		_, err := store.Restore(ctx, memory.New(), bytes.NewReader(data), nil)
+		require.ErrorIs(t, err, store.ErrBackup, what)
+		_, err = store.VerifyBackup(ctx, bytes.NewReader(data))
 		require.ErrorIs(t, err, store.ErrBackup, what)
 	}
 	step := len(whole)/500 + 1
@@ -133,10 +135,21 @@ func TestRestoreRefusesDamage(t *testing.T) {
 }
 
 func TestRestoreRefusesAStoreThatHoldsSomething(t *testing.T) {
-	s := filled(t, 1)
-	_, err := store.Restore(ctx, s, bytes.NewReader(backup(t, 5)))
-	require.ErrorIs(t, err, store.ErrNotEmpty)
-	assert.Len(t, everything(t, s), 1)
+	for name, held := range map[string]store.Entry{
+		"another key":               {Key: []byte("00000x"), Value: []byte("v")},
+		"another value":             {Key: []byte("00000"), Value: []byte("v")},
+		"more than the backup does": {Key: []byte("zzz"), Value: []byte("v")},
+	} {
+		s := memory.New()
+		if name == "more than the backup does" {
+			s = filled(t, 5).(*store.Group)
+		}
+		require.NoError(t, s.Update(ctx, func(tx store.Tx) error { return tx.Put(held.Key, held.Value) }))
+		before := everything(t, s)
+		_, err := store.Restore(ctx, s, bytes.NewReader(backup(t, 5)), nil)
+		require.ErrorIs(t, err, store.ErrNotEmpty, name)
+		assert.Equal(t, before, everything(t, s), name)
+	}
 }
 
 func TestBackupFails(t *testing.T) {
@@ -147,7 +160,7 @@ func TestBackupFails(t *testing.T) {
 	cancel()
 	_, err = store.Backup(ended, s, &bytes.Buffer{})
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = store.Restore(ended, memory.New(), bytes.NewReader(backup(t, 5)))
+	_, err = store.Restore(ended, memory.New(), bytes.NewReader(backup(t, 5)), nil)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -166,9 +179,9 @@ func FuzzRestore(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := memory.New()
 		defer s.Close()
-		n, err := store.Restore(ctx, s, bytes.NewReader(data))
+		n, err := store.Restore(ctx, s, bytes.NewReader(data), nil)
 		if err == nil {
-			assert.LessOrEqual(t, len(everything(t, s)), int(n))
+			assert.LessOrEqual(t, len(everything(t, s)), int(n.Entries)) //nolint:gosec // a few
 		}
 	})
 }

@@ -49,7 +49,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	require.NoError(t, err)
 
 	restored := openStore(t, t.TempDir(), Options{})
-	_, err = store.Restore(ctx, restored, &out)
+	_, err = store.Restore(ctx, restored, &out, nil)
 	require.NoError(t, err)
 	for i := range before {
 		require.NotNil(t, get(t, restored, fmt.Sprintf("before%04d", i)))
@@ -90,9 +90,9 @@ func TestACopyHoldsNothingDeleted(t *testing.T) {
 		_, err := store.Backup(ctx, s, out)
 		out.CloseWithError(err)
 	}()
-	n, err := store.Restore(ctx, copied, in)
+	n, err := store.Restore(ctx, copied, in, nil)
 	require.NoError(t, err)
-	assert.EqualValues(t, 1, n)
+	assert.EqualValues(t, 1, n.Entries)
 	require.NoError(t, copied.Close())
 	assert.False(t, holds(t, to, secret))
 	assert.True(t, holds(t, to, "other"))
