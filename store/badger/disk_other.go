@@ -5,6 +5,7 @@ package badger
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -15,3 +16,7 @@ func diskFree(string) (uint64, error) {
 // lockDir leaves the lock to Badger: here a second one cannot be taken and
 // given back.
 func lockDir(dir string) (io.Closer, error) { return os.Open(dir) }
+
+func diskBytes(info fs.FileInfo) int64 { return info.Size() }
+
+func sameFileSystem(string) error { return nil }

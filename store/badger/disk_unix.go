@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
@@ -35,4 +37,25 @@ func lockDir(dir string) (io.Closer, error) {
 		return nil, fmt.Errorf("%w: %s", store.ErrLocked, dir)
 	}
 	return nil, fmt.Errorf("badger: lock %s: %w", dir, err)
+}
+
+// diskBytes is what a file takes on the disk.
+func diskBytes(info fs.FileInfo) int64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		const block = 512 // whatever the file system's own blocks are
+		return stat.Blocks * block
+	}
+	return info.Size()
+}
+
+// sameFileSystem tells early what renaming dir would tell late.
+func sameFileSystem(dir string) error {
+	var here, above syscall.Stat_t
+	if err := errors.Join(syscall.Stat(dir, &here), syscall.Stat(filepath.Dir(dir), &above)); err != nil {
+		return fmt.Errorf("badger: %w", err)
+	}
+	if here.Dev != above.Dev {
+		return fmt.Errorf("badger: %s is a file system of its own and cannot be replaced; a store in a folder below it can", dir)
+	}
+	return nil
 }
