@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -104,8 +105,8 @@ func (r CheckResult) Total() (n uint64) {
 
 // Check reads one snapshot of a store and reports whatever contradicts the
 // layout of its keys: records that cannot be read, that name what is not there,
-// or that are named by nothing. It changes nothing. The error is the store's;
-// a store with problems is no error.
+// or that are named by nothing. It changes nothing. The error is the store's, or
+// ErrNewer; a store with problems is no error.
 func Check(ctx context.Context, st store.Store, opts CheckOptions, report func(Problem)) (CheckResult, error) {
 	c := &checker{
 		opts: opts, now: millis(opts.Now), report: report,
@@ -116,6 +117,9 @@ func Check(ctx context.Context, st store.Store, opts CheckOptions, report func(P
 	}
 	err := st.View(ctx, func(r store.Reader) error {
 		c.Reader = r
+		if err := CheckLayout(r); errors.Is(err, ErrNewer) {
+			return err
+		}
 		return c.run(ctx)
 	})
 	if err != nil {

@@ -217,10 +217,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		text   string
 	}{
 		"unknown table": {put([]byte("!x")), '!', "no table of this version"},
-		"newer layout": {func(w *world) {
-			w.change(store.Entry{Key: layoutKey, Value: []byte{valueVersion, 8, layoutVersion + 1}})
-		}, 'Z', "newer version"},
-		"layout's key": {put([]byte("Zz")), 'Z', "2 bytes instead of 1"},
+		"layout's key":  {put([]byte("Zz")), 'Z', "2 bytes instead of 1"},
 
 		"number given twice": {func(w *world) { w.change(store.Entry{Key: accountNameKey("third"), Value: encodeNumber(2)}) }, 'a', "of another"},
 		"name lost":          {func(w *world) { w.change(store.Entry{Key: accountNameKey("other")}) }, 'a', "known by name"},
@@ -231,6 +228,8 @@ func TestCheckFindsDamage(t *testing.T) {
 			key[9]++
 			w.change(store.Entry{Key: key, Value: e.Value})
 		}, 'S', "under another name"},
+
+		"unreadable version": {func(w *world) { w.change(store.Entry{Key: layoutKey, Value: []byte{9}}) }, 'Z', "malformed"},
 
 		"kind of a profile":             {profileCase(aLead, func(p *profile) { p.kind = 7 }), 'P', "no known kind"},
 		"listed visitor":                {profileCase(aVisitor, func(p *profile) { p.listed = listedIdle }), 'P', "a visitor that stands in the list"},
@@ -491,6 +490,27 @@ func TestCheckTellsHowFarItIs(t *testing.T) {
 	assert.EqualValues(t, len(w.everything()), result.Total())
 	assert.EqualValues(t, 1, result.Entries[tableProfile])
 	assert.EqualValues(t, checkPage+2, result.Entries[tableEvent])
+}
+
+func TestCheckLeavesANewerStoreAlone(t *testing.T) {
+	w := lived(t)
+	w.change(store.Entry{Key: layoutKey, Value: []byte{1, 8, layoutVersion + 1}})
+	_, err := Check(t.Context(), w.store, CheckOptions{}, func(p Problem) { assert.Fail(t, p.String()) })
+	require.ErrorIs(t, err, ErrNewer)
+}
+
+func TestUnprepare(t *testing.T) {
+	w := newWorld(t)
+	require.NoError(t, Unprepare(t.Context(), w.store))
+	require.NoError(t, Prepare(t.Context(), w.store))
+	require.Len(t, w.everything(), 1)
+	require.NoError(t, Unprepare(t.Context(), w.store))
+	assert.Empty(t, w.everything())
+	require.NoError(t, Prepare(t.Context(), w.store))
+	w.browser("anna").open()
+	before := w.everything()
+	require.NoError(t, Unprepare(t.Context(), w.store))
+	assert.Equal(t, before, w.everything())
 }
 
 func TestCheckPassesErrorsOn(t *testing.T) {

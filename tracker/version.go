@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,19 @@ func Prepare(ctx context.Context, st store.Store) error {
 		e := newEncoder(4)
 		e.uint(1, layoutVersion)
 		return tx.Put(layoutKey, e.b)
+	})
+}
+
+// Unprepare takes back what Prepare noted, from a store that holds nothing
+// else: it is empty then, and another store's content can be put into it. A
+// store that holds something is left as it is.
+func Unprepare(ctx context.Context, st store.Store) error {
+	return st.Update(ctx, func(tx store.Tx) error {
+		held, err := tx.Scan(store.Range{Limit: 2, KeysOnly: true})
+		if err != nil || len(held) != 1 || !bytes.Equal(held[0].Key, layoutKey) {
+			return err
+		}
+		return tx.Delete(layoutKey)
 	})
 }
 
