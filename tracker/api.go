@@ -24,6 +24,10 @@ type Request struct {
 	SiteCookies     []SiteCookie
 	SiteCookieNames []string
 
+	// Consent is what is known about the visitor's consent without looking at
+	// the calls (B30).
+	Consent Consent
+
 	Boot  string // 32 hex digits the browser keeps, on first calls only (B2); empty otherwise
 	Agent Agent
 	Pages []Page
@@ -62,6 +66,7 @@ const (
 	MethodChat         = "chat"
 	MethodUpdatePerson = "updatePerson"
 	MethodAppendToList = "appendToList"
+	MethodConsent      = "consent"
 )
 
 // Call is one SDK call.

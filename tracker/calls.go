@@ -14,7 +14,13 @@ func (w *work) batch() (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !known {
+	switch {
+	case known:
+	case w.req.Consent != ConsentAssumed:
+		return unrecorded(w.req, notConsented), nil
+	case w.before():
+		return unrecorded(w.req, madeBeforeErasure), nil
+	default:
 		return w.refuse(NewCallError(CodeMissingAuthorization, "")), nil
 	}
 	for i := range w.req.Calls {
@@ -87,6 +93,9 @@ func (w *work) renewCookies() error {
 // anything else is looked at (B26). A refusal is the caller's fault and leaves
 // nothing but its number; an error is ours and ends the whole batch.
 func (w *work) carryOut(call *Call) ([]Warning, *CallError, error) {
+	if w.dropped(call) {
+		return notRecorded(madeBeforeErasure), nil, nil
+	}
 	seen, err := w.recorded(call)
 	if err != nil {
 		return nil, nil, err
@@ -118,6 +127,8 @@ func (w *work) repeated(call *Call) []Warning {
 
 func (w *work) perform(call *Call) ([]Warning, *CallError, error) {
 	switch call.Method {
+	case MethodConsent:
+		return w.grant(call)
 	case MethodInit:
 		return w.init(call)
 	case MethodPage:
@@ -141,23 +152,31 @@ func (w *work) init(*Call) ([]Warning, *CallError, error) {
 
 const olderEpoch = "the call was made for an earlier profile of this browser"
 
+const madeBeforeErasure = "the call was made before what it belongs to was erased"
+
 // activity carries out a call that is recorded in a timeline, under the
 // profile it was made for (B8).
-func (w *work) activity(call *Call, ev *event) (*CallError, error) {
+func (w *work) activity(call *Call, ev *event) ([]Warning, *CallError, error) {
 	ep, standing := w.epochOf(call)
+	if ep != nil && ep.profile.zero() {
+		return notRecorded(madeBeforeErasure), nil, nil
+	}
 	if standing == standingStale {
-		return NewCallError(CodePersonState, olderEpoch), nil
+		return nil, NewCallError(CodePersonState, olderEpoch), nil
 	}
 	p, err := w.load(ep.profile)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p == nil {
-		return NewCallError(CodePersonState, olderEpoch), nil
+		return nil, NewCallError(CodePersonState, olderEpoch), nil
+	}
+	if at, err := w.erasing(p); at != 0 || err != nil {
+		return notRecorded(madeBeforeErasure), nil, err
 	}
 	ev.received, ev.claimed = millis(w.req.ReceivedAt), millis(call.At)
 	ev.address = w.pageOf(call).URL
-	return nil, w.record(p, w.moment, ev)
+	return nil, nil, w.record(p, w.moment, ev)
 }
 
 // timeOf is when a call happened (B13).
@@ -174,8 +193,7 @@ func (w *work) pageOf(call *Call) Page {
 
 func (w *work) pageView(call *Call) ([]Warning, *CallError, error) {
 	ev := &event{definition: schema.EventPageView, page: &pageView{page: w.pageOf(call), agent: w.req.Agent}}
-	refusal, err := w.activity(call, ev)
-	return nil, refusal, err
+	return w.activity(call, ev)
 }
 
 // track records a custom event, which was judged before (B22).
@@ -184,8 +202,7 @@ func (w *work) track(call *Call) ([]Warning, *CallError, error) {
 	if j.refusal != nil {
 		return nil, j.refusal, nil
 	}
-	refusal, err := w.activity(call, &event{definition: j.definition, properties: j.properties})
-	return nil, refusal, err
+	return w.activity(call, &event{definition: j.definition, properties: j.properties})
 }
 
 // strictly decodes the parameters of a call, refusing members it does not know.

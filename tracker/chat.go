@@ -20,6 +20,7 @@ type chat struct {
 	until   int64
 	queued  int64
 	ended   int64 // 0 while it lives
+	grave   int64 // deadline of its entry in the queue once it has ended
 	signal  bool  // started by a signal of the page, not by a site's cookie
 	cookies []chatCookie
 
@@ -65,6 +66,7 @@ func (c *chat) encode() []byte {
 	for _, d := range c.seenDevices {
 		e.id(13, d)
 	}
+	e.int(14, c.grave)
 	return e.b
 }
 
@@ -108,6 +110,8 @@ func decodeChat(a Account, i id, value []byte) (*chat, error) {
 			c.seenDay = f.int()
 		case 13:
 			c.seenDevices = append(c.seenDevices, f.id())
+		case 14:
+			c.grave = f.int()
 		}
 	})
 	return c, firstError(err, inner)
@@ -134,7 +138,7 @@ func (c *chat) knows(hash digest) bool {
 
 // cookieRecord is what a cookie value leads to.
 type cookieRecord struct {
-	chat  id
+	chat  id    // zero once it has ended: a tombstone names nobody
 	ended int64 // when the value stopped to mean anything; 0 while it does
 }
 

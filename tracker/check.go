@@ -55,6 +55,8 @@ var tableChecks = map[byte]func(*checker, store.Entry) error{
 	tableName:      (*checker).nameEntry,
 	tableSchema:    (*checker).shapeEntry,
 	tableLayout:    (*checker).layoutEntry,
+	tableJob:       (*checker).jobEntry,
+	tableErased:    (*checker).erasedEntry,
 }
 
 // CheckOptions say how a store is checked. The zero value holds it against
@@ -145,6 +147,8 @@ type checker struct {
 	numbers    []Account // of the accounts by name
 	lastNumber Account
 
+	removing bool // something is being removed
+
 	before    *session // the one before in the table of sessions, unless late
 	graves    int      // queue entries of ended Live Chat sessions
 	endedSeen int      // ended Live Chat sessions
@@ -155,7 +159,11 @@ const checkPage = 200
 
 func (c *checker) run(ctx context.Context) error {
 	total := uint64(0)
-	err := c.each(store.Range{}, func(e store.Entry) error {
+	var err error
+	if c.removing, err = c.anyJobs(); err != nil {
+		return err
+	}
+	err = c.each(store.Range{}, func(e store.Entry) error {
 		if total++; total%checkPage == 0 {
 			if c.opts.Progress != nil {
 				c.opts.Progress(total)
@@ -208,6 +216,11 @@ func (c *checker) entry(e store.Entry) error {
 		c.wrong("no table of this version; a later one wrote it, or another program")
 		return nil
 	}
+	if c.removing {
+		if removed, err := c.beingRemoved(e); removed || err != nil {
+			return err
+		}
+	}
 	return check(c, e)
 }
 
@@ -237,6 +250,11 @@ func nameOf(key []byte) (a Account, record string) {
 			a = Account(binary.BigEndian.Uint16(key[queueSuffix:]))
 		}
 		return a, part(queueSuffix+2, 16)
+	case tableJob:
+		if len(key) >= 4 {
+			a = Account(binary.BigEndian.Uint16(key[2:]))
+		}
+		return a, part(4, 16)
 	case tableDedupe:
 		if len(key) >= 5 {
 			a = Account(binary.BigEndian.Uint16(key[3:]))
@@ -252,7 +270,7 @@ func nameOf(key []byte) (a Account, record string) {
 		return a, ""
 	case tableListing, tableSearch:
 		return a, part(max(account, len(key)-16), 16)
-	case tableToken, tableBoot, tableCookie:
+	case tableToken, tableBoot, tableCookie, tableErased:
 		return a, part(account, 8) // enough to find it, too little to try guesses
 	}
 	return a, part(account, 16)

@@ -24,6 +24,9 @@ func (c *checker) chatEntry(e store.Entry) error {
 	if p == nil || !p.person() {
 		c.wrong("a Live Chat session of nobody")
 	}
+	if err := c.must(referenceKey(a, chat.profile, tableChat, i[:]), "a Live Chat session that is not referenced by profile %s", chat.profile); err != nil {
+		return err
+	}
 	for _, cookie := range chat.cookies {
 		record, err := look(c, hashKey(tableCookie, a, cookie.hash), decodeCookieRecord)
 		if err != nil {

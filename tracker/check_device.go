@@ -24,6 +24,9 @@ func (c *checker) leadsToDevice(e store.Entry, known func(*device) []digest) err
 	if !c.decoded(err) {
 		return nil
 	}
+	if t, err := decodeTombstone(e.Value); err == nil && t.at != 0 && i.zero() {
+		return c.tomb(e, t)
+	}
 	d, err := c.device(keyAccount(e.Key), i)
 	if err != nil {
 		return err

@@ -34,6 +34,9 @@ func (c *checker) profileEntry(e store.Entry) error {
 		return nil
 	}
 	switch {
+	case p.erasing != 0:
+		c.wrong("an erased profile that nobody removes")
+		return nil
 	case !p.mergedInto.zero():
 		err = c.mergedVisitor(p)
 	case p.kind == kindVisitor:

@@ -42,6 +42,7 @@ func (c *checker) queueEntry(e store.Entry) error {
 var queueRefs = map[byte]int{
 	dueSession: 2 + 16, dueVisitor: 2 + 16, dueChat: 2 + 16,
 	dueLate: sessionKeyLen - 1, dueGrave: 2 + 16 + 16,
+	dueTomb: 2 + 1 + len(digest{}),
 }
 
 // due is the deadline by the record a queue entry names, 0 when there is none.
@@ -67,6 +68,8 @@ func (c *checker) due(a Account, kind byte, ref []byte) (int64, error) {
 		return 0, err
 	case dueChat, dueGrave:
 		return c.dueChat(a, kind, ref)
+	case dueTomb:
+		return c.dueTomb(a, ref)
 	}
 	return 0, nil
 }

@@ -70,6 +70,15 @@ func lived(t *testing.T) *world {
 		vera.tab, vera.n = string(rune('a'+tab)), 0
 		vera.track("another tab")
 	}
+	gone := w.browser("gone")
+	gone.open()
+	gone.startChat()
+	w.erase(gone.person().ID)
+	w.pass(0)
+	going := w.browser("going")
+	going.open()
+	going.startChat()
+	w.erase(going.person().ID) // and is not removed yet
 	require.Empty(t, w.problems())
 	entries := map[byte]bool{}
 	for _, e := range w.everything() {
@@ -113,11 +122,30 @@ func (w *world) change(entries ...store.Entry) {
 	}))
 }
 
-// first is the first entry of a table that is meant.
+// removing are the entries of what was erased and is not removed yet.
+func (w *world) removing() map[string]bool {
+	w.t.Helper()
+	all, removing := w.everything(), map[string]bool{}
+	require.NoError(w.t, w.store.View(context.Background(), func(r store.Reader) error {
+		c := &checker{Reader: r}
+		for _, e := range all {
+			removed, err := c.beingRemoved(e)
+			if err != nil {
+				return err
+			}
+			removing[string(e.Key)] = removed
+		}
+		return nil
+	}))
+	return removing
+}
+
+// first is the first entry of a table that is meant, of somebody who is there.
 func (w *world) first(table byte, meant func(store.Entry) bool) store.Entry {
 	w.t.Helper()
+	removing := w.removing()
 	for _, e := range w.everything() {
-		if e.Key[0] == table && (meant == nil || meant(e)) {
+		if e.Key[0] == table && !removing[string(e.Key)] && (meant == nil || meant(e)) {
 			return e
 		}
 	}
@@ -363,6 +391,23 @@ func TestCheckFindsDamage(t *testing.T) {
 		"person without a chat":    {deviceCase(inAChat, func(d *device) { d.chat = id{} }), 'O', "without a Live Chat session"},
 		"person in another's chat": {func(w *world) { w.strangersChat() }, 'O', "in the Live Chat session of somebody else"},
 
+		"chat without a reference": {dropOf(tableReference, func(e store.Entry) bool { return e.Key[19] == tableChat }), 'W', "is not referenced by"},
+		"tombstone without an end": {dropOf(tableQueue, queued(dueTomb)), 'V', "a tombstone that is not forgotten"},
+		"end of no tombstone":      {put(queueKey(5, dueTomb, tombRef(a, tableToken, digestOf("x")))), 'Q', "of which its record does not know"},
+		"end of what is no tomb":   {put(queueKey(5, dueTomb, tombRef(a, tableCookie, digestOf("x")))), 'Q', "a tombstone is malformed"},
+		"erasure at no time": {func(w *world) {
+			w.change(store.Entry{Key: hashKey(tableErased, a, digestOf("x")), Value: tombstone{until: 1}.encode()})
+		}, 'e', "at no time"},
+		"removal of the living": {func(w *world) {
+			w.change(store.Entry{Key: jobKey(jobProfile, a, w.firstProfile(aLead).id), Value: job{at: 1}.encode()})
+		}, 'J', "that was not erased"},
+		"removal of a device in use": {func(w *world) {
+			i := lastID(w.first(tableDevice, nil).Key)
+			w.change(store.Entry{Key: jobKey(jobDevice, a, i), Value: job{at: 1}.encode()})
+		}, 'J', "in use"},
+		"job of an unknown kind":   {put(jobKey('!', a, nobody)), 'J', "of an unknown kind"},
+		"erased and never removed": {dropOf(tableJob, nil), 'P', "that nobody removes"},
+
 		"chat of nobody":         {chatCase(liveChat, func(c *chat) { c.profile = nobody }), 'W', "a Live Chat session of nobody"},
 		"chat's cookie":          {dropOf(tableCookie, func(e store.Entry) bool { r, err := decodeCookie(e.Value); return err == nil && r.ended == 0 }), 'W', "one of whose cookies says something else"},
 		"chat not queued":        {dropOf(tableQueue, queued(dueChat)), 'W', "that is not in the queue"},
@@ -407,16 +452,23 @@ func TestCheckFindsDamage(t *testing.T) {
 // the check notices; but for those that may be missing.
 func TestCheckNoticesEveryEntry(t *testing.T) {
 	w := lived(t)
+	removing := w.removing() // what is left of it may be incomplete
 	mayBeMissing := func(e store.Entry) bool {
 		switch e.Key[0] {
-		case tableItem, tableInvalid, tableDedupe, tableBoot, tableSchema, tableLayout:
+		case tableItem, tableInvalid, tableDedupe, tableSchema, tableLayout, tableErased:
 			return true
+		case tableBoot:
+			t, err := decodeTombstone(e.Value)
+			return err != nil || t.at == 0
 		case tableAttribute:
 			return len(attributeEntries(string(e.Key[idKeySize:]), e.Value)) == 0
 		}
 		return false
 	}
 	for _, e := range w.everything() {
+		if removing[string(e.Key)] {
+			continue
+		}
 		if !mayBeMissing(e) {
 			w.change(drop(e))
 			assert.NotEmpty(t, w.problems(), "%q is missing", e.Key)
@@ -431,9 +483,11 @@ func TestCheckNoticesEveryEntry(t *testing.T) {
 			assert.NotEmpty(t, w.problems(), "%q has a part of it beside it", e.Key)
 			w.change(store.Entry{Key: cut})
 		}
-		if !strings.ContainsRune("YDQSaZ", rune(e.Key[0])) {
+		if !strings.ContainsRune("YDQSaZe", rune(e.Key[0])) {
 			moved := slices.Clone(e.Key)
-			moved[2]++
+			if moved[2]++; e.Key[0] == tableJob {
+				moved[3]++
+			}
 			w.change(store.Entry{Key: moved, Value: e.Value})
 			assert.NotEmpty(t, w.problems(), "%q stands in another account", e.Key)
 			w.change(store.Entry{Key: moved})

@@ -18,6 +18,10 @@ type device struct {
 	chatIssued int64  // when it was issued
 	seen       int64  // when the latest request of this device came
 
+	consent   int64 // when the visitor consented by a call, 0 when none did (B30)
+	notBefore int64 // what was erased here until then: calls made before are dropped (B33)
+	gone      int64 // when it was to be forgotten, 0 while it is in use (B30)
+
 	sites   []siteSeen
 	epochs  []epoch // the last is the present one
 	windows []tabWindow
@@ -35,7 +39,7 @@ type siteSeen struct {
 // epoch is a pairing of the device with a profile (B8).
 type epoch struct {
 	name     string
-	profile  id
+	profile  id     // zero when it was erased
 	from, to int64  // server time; to is 0 while it lasts
 	cause    string // client id of the chat call that led to it
 }
@@ -105,6 +109,9 @@ func (d *device) encode() []byte {
 	e.int(11, d.chatIssued)
 	e.int(12, d.seen)
 	e.int(13, d.rotated)
+	e.int(14, d.consent)
+	e.int(15, d.notBefore)
+	e.int(16, d.gone)
 	return e.b
 }
 
@@ -146,6 +153,12 @@ func decodeDevice(a Account, i id, value []byte) (*device, error) {
 			d.seen = f.int()
 		case 13:
 			d.rotated = f.int()
+		case 14:
+			d.consent = f.int()
+		case 15:
+			d.notBefore = f.int()
+		case 16:
+			d.gone = f.int()
 		}
 	})
 	return d, firstError(err, inner)

@@ -551,7 +551,8 @@ func TestDeletedDeviceIsReferencedByNobody(t *testing.T) {
 			}
 			w.pass(DefaultVisitorTTL + time.Hour)
 			for _, key := range w.keys() {
-				assert.NotEqual(t, byte(tableReference), key[0], "a person goes on naming a device that is deleted: %s", key)
+				const kindAt, ofDevice = 2 + 2*(2+16), "4f" // behind the table, account and profile
+				assert.False(t, key[0] == tableReference && key[kindAt:kindAt+2] == ofDevice, "a person goes on naming a device that is deleted: %s", key)
 			}
 		})
 	}

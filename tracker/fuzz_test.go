@@ -42,6 +42,8 @@ func FuzzRecords(f *testing.F) {
 			require.NoError(t, err)
 			assert.True(t, i == j && since == again)
 		}
+		again("job", func(b []byte) (record, error) { return decodeJob(b) })
+		again("tombstone", func(b []byte) (record, error) { return decodeTombstone(b) })
 		if w, err := decodeSpill(value); err == nil {
 			again, err := decodeSpill(encodedWindow(w))
 			require.NoError(t, err)
@@ -74,6 +76,8 @@ func FuzzKeys(f *testing.F) {
 	f.Add(queueKey(goldenTime, dueSession, idRef(1, pattern(1))))
 	f.Add(eventKey(1, pattern(1), goldenTime, seqStarted, pattern(2)))
 	f.Add(sessionKey(1, pattern(1), goldenTime, pattern(2)))
+	f.Add(jobKey(jobDevice, 1, pattern(1)))
+	f.Add(tombRef(1, tableBoot, patternDigest(3)))
 	f.Fuzz(func(t *testing.T, key []byte) {
 		if p, ms, i, err := parseEventKey(key); err == nil {
 			built := eventKey(Account(key[1])<<8|Account(key[2]), p, ms, seq(key[27])<<8|seq(key[28]), i)
@@ -81,6 +85,12 @@ func FuzzKeys(f *testing.F) {
 		}
 		if p, start, i, err := parseSessionKey(key); err == nil {
 			assert.Equal(t, key, sessionKey(Account(key[1])<<8|Account(key[2]), p, start, i))
+		}
+		if kind, a, i, err := parseJobKey(key); err == nil {
+			assert.Equal(t, key, jobKey(kind, a, i))
+		}
+		if table, hash, err := parseTombRef(key); err == nil {
+			assert.Equal(t, key, tombRef(Account(key[0])<<8|Account(key[1]), table, hash))
 		}
 		if deadline, kind, ref, err := parseQueueKey(key); err == nil {
 			built := queueKey(deadline, kind, ref)

@@ -101,6 +101,9 @@ func TestGoldenKeys(t *testing.T) {
 		{"Q late session", queueKey(goldenTime, dueLate, lateRef(late))},
 		{"Q visitor", queueKey(goldenTime, dueVisitor, idRef(a, p))},
 		{"Q chat", queueKey(goldenTime, dueChat, idRef(a, p))},
+		{"Q tombstone", queueKey(goldenTime, dueTomb, tombRef(a, tableToken, patternDigest(0x33)))},
+		{"J erased profile", jobKey(jobProfile, a, p)},
+		{"e erasure", hashKey(tableErased, a, erasureHash(a, p))},
 		{"Q grave", queueKey(goldenTime, dueGrave, append(idRef(a, p), o[:]...))},
 		{"L live lead", listingKey(a, TypeLead, listedLive, goldenTime, p)},
 		{"L idle customer", listingKey(a, TypeCustomer, listedIdle, goldenTime, p)},
@@ -151,6 +154,10 @@ func goldenRecords() []goldenRecord {
 		},
 		windows: []tabWindow{{tab: "tab", high: 70, bits: 1<<63 | 5}},
 	}
+	tomb := tombstone{at: goldenTime, until: goldenTime + 1}
+	erased := &profile{id: p, account: a, kind: kindLead, created: goldenTime, erasing: goldenTime + 1}
+	asked := &device{id: p, account: a, tokens: []digest{patternDigest(1)}, consent: goldenTime, notBefore: goldenTime + 1, gone: goldenTime + 2}
+	over := &chat{id: p, account: a, profile: o, ended: goldenTime, grave: goldenTime + 1}
 	live := &chat{
 		id: p, account: a, profile: o, auth: true, widget: widgetID, sid: "sid-1", issued: goldenTime, started: goldenTime + 1, until: goldenTime + 2,
 		queued: goldenTime + 3, ended: goldenTime + 4, signal: true, cookies: []chatCookie{{hash: patternDigest(6)}, {hash: patternDigest(7), site: true}},
@@ -187,6 +194,12 @@ func goldenRecords() []goldenRecord {
 		{"E session ended", ended, ended.encode(), readEvent},
 		{"E custom", custom, custom.encode(), readEvent},
 		{"E merged", told, told.encode(), readEvent},
+		{"P erased person", erased, erased.encode(), readProfile},
+		{"O device that consented", asked, asked.encode(), func(b []byte) (any, error) { return decodeDevice(a, p, b) }},
+		{"W ended chat", over, over.encode(), func(b []byte) (any, error) { return decodeChat(a, p, b) }},
+		{"C tombstone", cookieRecord{ended: goldenTime}, cookieRecord{ended: goldenTime}.encode(), func(b []byte) (any, error) { return decodeCookie(b) }},
+		{"V tombstone", tomb, tomb.encode(), func(b []byte) (any, error) { return decodeTombstone(b) }},
+		{"J job", job{goldenTime, true}, job{goldenTime, true}.encode(), func(b []byte) (any, error) { return decodeJob(b) }},
 		{"V token", goldenTime, deviceReference(p, goldenTime), func(b []byte) (any, error) {
 			_, since, err := decodeDeviceReference(b)
 			return since, err

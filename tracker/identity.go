@@ -18,6 +18,9 @@ const (
 func (w *work) startChat(widget, cause string) (*chat, error) {
 	lead := w.create(kindLead)
 	c := w.newChat(lead, widget)
+	if err := w.stand(c, lead.id); err != nil {
+		return nil, err
+	}
 	if err := w.join(c); err != nil {
 		return nil, err
 	}
@@ -34,6 +37,17 @@ func (w *work) newChat(p *profile, widget string) *chat {
 	}
 	w.chats[c.id] = c
 	return c
+}
+
+// stand makes a session stand for a person, who is named by it from then on.
+func (w *work) stand(c *chat, person id) error {
+	if c.profile != person {
+		if err := w.tx.Delete(referenceKey(c.account, c.profile, tableChat, c.id[:])); err != nil {
+			return err
+		}
+	}
+	c.profile, c.dirty = person, true
+	return w.tx.Put(referenceKey(c.account, person, tableChat, c.id[:]), present)
 }
 
 // issueChatCookie gives the device a cookie value of ours for a session, and
@@ -182,7 +196,10 @@ func (w *work) authenticate(claims livechat.Claims, cause string) (*chat, error)
 			return nil, err
 		}
 	}
-	c.profile, c.auth, c.dirty = person.id, true, true
+	c.auth = true
+	if err := w.stand(c, person.id); err != nil {
+		return nil, err
+	}
 	w.renew(c, claims)
 	if err := w.become(person.id, reasonAuth, cause); err != nil {
 		return nil, err
@@ -231,7 +248,9 @@ func (w *work) subject(claims livechat.Claims) (*profile, error) {
 		if p == nil {
 			return nil, errGone
 		}
-		return p, w.promote(p, claims)
+		if p.erasing == 0 {
+			return p, w.promote(p, claims)
+		} // somebody new for the server, who is still removing the one of before
 	}
 	p := w.create(kindAuthenticated)
 	p.customer = !claims.KeepAsLead

@@ -35,6 +35,8 @@ const (
 	tableQueue     = 'Q' // shard deadline kind account id… → deadline
 	tableListing   = 'L' // account type state ~time profile → persons by activity
 	tableSearch    = 'N' // account field token NUL profile → search
+	tableJob       = 'J' // kind account id → what is being removed, in chunks
+	tableErased    = 'e' // account hash(profile) → when it was erased, for ever
 	tableName      = 'a' // name → number of the account; no name → the last number given out
 	tableSchema    = 'S' // account kind hash(name) → definition that values were stored by
 	tableLayout    = 'Z' // version of all this
@@ -179,6 +181,7 @@ const (
 	dueVisitor  = 'v' // a visitor without activity
 	dueChat     = 'c' // a Live Chat session without calls
 	dueGrave    = 't' // the tombstones of an ended Live Chat session
+	dueTomb     = 'x' // the tombstone of a removed device's cookie or boot
 	queueSuffix = 1 + 1 + 8 + 1
 )
 
@@ -216,6 +219,32 @@ func parseIDRef(ref []byte) (a Account, i id, err error) {
 	}
 	copy(i[:], ref[2:])
 	return Account(binary.BigEndian.Uint16(ref)), i, nil
+}
+
+// jobKey begins with the kind, so that jobs of one kind stand together.
+func jobKey(kind byte, a Account, i id) []byte {
+	return append([]byte{tableJob, kind}, idRef(a, i)...)
+}
+
+func parseJobKey(key []byte) (kind byte, a Account, i id, err error) {
+	if len(key) != 2+18 || key[0] != tableJob {
+		return 0, 0, id{}, fmt.Errorf("job key of %d bytes is malformed", len(key))
+	}
+	a, i, err = parseIDRef(key[2:])
+	return key[1], a, i, err
+}
+
+// tombRef names the tombstone of a device's cookie or boot in the queue.
+func tombRef(a Account, table byte, hash digest) []byte {
+	return append(append(binary.BigEndian.AppendUint16(nil, uint16(a)), table), hash[:]...)
+}
+
+func parseTombRef(ref []byte) (table byte, hash digest, err error) {
+	if len(ref) != 2+1+len(hash) || ref[2] != tableToken && ref[2] != tableBoot {
+		return 0, digest{}, fmt.Errorf("reference of %d bytes to a tombstone is malformed", len(ref))
+	}
+	copy(hash[:], ref[3:])
+	return ref[2], hash, nil
 }
 
 // The states of a listing: persons with an open session are few, change

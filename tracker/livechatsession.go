@@ -90,6 +90,9 @@ func (w *work) chatOver(c *chat) (at int64, err error) {
 	if c.ended != 0 {
 		return c.ended, nil
 	}
+	if at, err := w.erasedAt(c.profile); at != 0 || err != nil {
+		return at, err
+	}
 	if end := w.chatEnd(c); end <= millis(w.now) {
 		return end, nil
 	}
@@ -158,25 +161,21 @@ const underWay = time.Minute
 // leave detaches this device alone from a session that goes on (B7): its own
 // cookie value must not lead back.
 func (w *work) leave(c *chat) error {
-	d := w.device
-	if d.chatHash != (digest{}) {
-		c.cookies = slices.DeleteFunc(c.cookies, func(k chatCookie) bool { return k.hash == d.chatHash })
-		c.dirty = true
-		if err := w.bury(c, d.chatHash); err != nil {
-			return err
-		}
+	if err := w.abandon(c); err != nil {
+		return err
 	}
 	return w.depart("")
 }
 
-// bury makes a cookie value a tombstone, found again through its session.
+// bury makes a cookie value a tombstone. It names neither session nor person,
+// so that it may outlive both.
 func (w *work) bury(c *chat, hash digest) error {
-	record := cookieRecord{chat: c.id, ended: millis(w.now)}
+	record := cookieRecord{ended: millis(w.now)}
 	if err := w.tx.Put(hashKey(tableCookie, c.account, hash), record.encode()); err != nil {
 		return err
 	}
 	deadline := millis(w.now.Add(tombstoneLife))
-	return w.tx.Put(queueKey(deadline, dueGrave, append(idRef(c.account, c.id), hash[:]...)), present)
+	return w.tx.Put(queueKey(deadline, dueGrave, append(idRef(c.account, id{}), hash[:]...)), present)
 }
 
 // end ends a session at a time for every device bound to it. Each of them
@@ -197,8 +196,14 @@ func (w *work) end(c *chat, at int64) error {
 			return err
 		}
 	}
-	// A session without any cookie still needs to be removed one day.
-	return w.tx.Put(queueKey(millis(w.now.Add(tombstoneLife)), dueGrave, append(idRef(c.account, c.id), c.id[:]...)), present)
+	c.cookies = nil
+	// The session itself needs to be removed one day.
+	c.grave = millis(w.now.Add(tombstoneLife))
+	return w.tx.Put(chatGraveKey(c), present)
+}
+
+func chatGraveKey(c *chat) []byte {
+	return queueKey(c.grave, dueGrave, append(idRef(c.account, c.id), c.id[:]...))
 }
 
 // depart turns the device to a new visitor under a new device token, even

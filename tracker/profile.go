@@ -32,6 +32,8 @@ type profile struct {
 
 	subjectType, subject string
 
+	erasing int64 // when it was erased; it is gone for everybody, and removed piece by piece (B33)
+
 	dirty bool
 }
 
@@ -45,7 +47,9 @@ type openSession struct {
 	count  uint64
 }
 
-func (p *profile) person() bool { return p.kind != kindVisitor && p.mergedInto.zero() }
+func (p *profile) person() bool {
+	return p.kind != kindVisitor && p.mergedInto.zero() && p.erasing == 0
+}
 
 func (p *profile) platformType() PersonType {
 	if p.customer {
@@ -73,6 +77,7 @@ func (p *profile) encode() []byte {
 	e.int(11, p.listing)
 	e.string(12, p.subjectType)
 	e.string(13, p.subject)
+	e.int(14, p.erasing)
 	if !p.open.id.zero() {
 		e.id(20, p.open.id)
 		if p.open.home != p.id {
@@ -116,6 +121,8 @@ func decodeProfile(a Account, i id, value []byte) (*profile, error) {
 			p.subjectType = f.string()
 		case 13:
 			p.subject = f.string()
+		case 14:
+			p.erasing = f.int()
 		case 20:
 			p.open.id = f.id()
 		case 21:

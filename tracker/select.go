@@ -7,9 +7,13 @@ import (
 )
 
 // resolveDevice finds the browser of this request, or makes it (B2). ok is
-// false when nothing may be recorded because the browser keeps no cookie (B25).
+// false when nothing may be recorded: the browser keeps no cookie (B25), did
+// not consent (B30), or all was done before it was erased (B33).
 func (w *work) resolveDevice() (ok bool, err error) {
 	tokens := distinct(w.req.DeviceTokens)
+	if consented, err := w.consented(tokens); !consented || err != nil {
+		return false, err
+	}
 	if len(tokens) == 1 {
 		if ok, err := w.presented(tokens[0]); ok || err != nil {
 			return ok, err
@@ -20,7 +24,7 @@ func (w *work) resolveDevice() (ok bool, err error) {
 		return false, nil
 	}
 	d, since, err := w.deviceAt(hashKey(tableBoot, w.req.Account, boot))
-	if err != nil {
+	if err != nil || w.before() {
 		return false, err
 	}
 	life := bootLife
@@ -123,7 +127,8 @@ func distinct(values []string) []string {
 }
 
 // deviceAt follows a token's or boot's key to the device, and on to its
-// successors; since is when the key was written. A nil device was not found.
+// successors; since is when the key was written. A nil device was not found,
+// or erased, which notBefore then says.
 func (w *work) deviceAt(key []byte) (d *device, since int64, err error) {
 	value, err := w.tx.Get(key)
 	if err != nil || len(value) == 0 {
@@ -133,14 +138,27 @@ func (w *work) deviceAt(key []byte) (d *device, since int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	if next.zero() {
+		t, err := decodeTombstone(value)
+		w.notBefore = max(w.notBefore, t.at)
+		return nil, 0, err
+	}
 	for hops := 0; hops < maxEpochs && !next.zero(); hops++ {
 		value, err := w.tx.Get(idKey(tableDevice, w.req.Account, next))
 		if err != nil || len(value) == 0 {
 			return nil, 0, err
 		}
 		d, err := decodeDevice(w.req.Account, next, value)
-		if err != nil || d.successor.zero() {
-			return d, since, err
+		if err != nil {
+			return nil, 0, err
+		}
+		if at, err := w.overtaken(d); at != 0 || err != nil {
+			w.notBefore = max(w.notBefore, at)
+			return nil, 0, err
+		}
+		if d.successor.zero() {
+			w.notBefore = max(w.notBefore, d.notBefore)
+			return d, since, nil
 		}
 		next = d.successor
 	}
@@ -168,7 +186,10 @@ func decodeDeviceReference(value []byte) (i id, since int64, err error) {
 
 // newDevice makes a device known by boot, with a visitor of its own.
 func (w *work) newDevice(boot digest) error {
-	w.device = &device{id: w.ids.id(), account: w.req.Account, boots: []digest{boot}, dirty: true}
+	w.device = &device{id: w.ids.id(), account: w.req.Account, boots: []digest{boot}, notBefore: w.notBefore, dirty: true}
+	if err := w.reuse(boot); err != nil {
+		return err
+	}
 	if err := w.tx.Put(hashKey(tableBoot, w.req.Account, boot), deviceReference(w.device.id, millis(w.now))); err != nil {
 		return err
 	}
@@ -211,7 +232,7 @@ func (w *work) retireOverdue() error {
 		return nil
 	}
 	old := w.device
-	w.device = &device{id: w.ids.id(), account: w.req.Account, dirty: true}
+	w.device = &device{id: w.ids.id(), account: w.req.Account, consent: old.consent, notBefore: old.notBefore, dirty: true}
 	old.successor = w.device.id
 	if err := w.tx.Put(idKey(tableDevice, old.account, old.id), old.encode()); err != nil {
 		return err
@@ -251,6 +272,9 @@ func (w *work) turn(p *profile, cause string) error {
 		from = max(from, last.from)
 		last.to = from
 	}
+	// Whoever is taken on by a browser is guarded against being erased at the
+	// same moment.
+	p.dirty = true
 	d.epochs = append(d.epochs, epoch{name: w.ids.epoch(), profile: p.id, from: from, cause: cause})
 	if err := w.dropEpochs(); err != nil {
 		return err

@@ -36,6 +36,8 @@ type Config struct {
 	ChatSessionTTL time.Duration // a lead's Live Chat session without calls ends after it
 	AuthSessionTTL time.Duration // likewise an authenticated user's
 
+	Ledger Ledger // of erasures, beside the store; nil keeps them in the store alone
+
 	Now    func() time.Time // the clock of everything that does not come with a request
 	Random io.Reader
 	Logger *slog.Logger
@@ -57,6 +59,7 @@ type Service struct {
 	visitor  time.Duration
 	chat     time.Duration
 	auth     time.Duration
+	ledger   Ledger
 	now      func() time.Time
 	random   io.Reader
 	log      *slog.Logger
@@ -75,6 +78,7 @@ func New(st store.Store, cfg Config) (*Service, error) {
 		visitor: orDefault(cfg.VisitorTTL, DefaultVisitorTTL),
 		chat:    orDefault(cfg.ChatSessionTTL, DefaultChatSessionTTL),
 		auth:    orDefault(cfg.AuthSessionTTL, DefaultAuthSessionTTL),
+		ledger:  cfg.Ledger,
 		now:     cfg.Now, random: cfg.Random, log: cfg.Logger,
 		accounts: newAccounts(cfg.Accounts),
 	}
@@ -128,12 +132,23 @@ func (s *Service) Batch(ctx context.Context, req *Request) (*Response, error) {
 	if req.Agent.DeviceType == deviceSpider {
 		return unrecorded(req, "spiders are not recorded"), nil
 	}
-	response, err := s.run(ctx, req, account)
+	if decided := decisions(req); decided > 0 {
+		return s.inTwo(ctx, req, decided)
+	} else if decided == 0 {
+		return s.decide(ctx, req, account)
+	}
+	return s.carryOut(ctx, req, account, false)
+}
+
+// carryOut carries out calls none of which, but for the first when it is
+// granted, is about consent.
+func (s *Service) carryOut(ctx context.Context, req *Request, account AccountConfig, granted bool) (*Response, error) {
+	response, err := s.run(ctx, req, account, granted)
 	switch {
 	case !errors.Is(err, store.ErrTooLarge):
 		return response, err
 	case len(req.Calls) > 1:
-		return s.halves(ctx, req)
+		return s.inTwo(ctx, req, len(req.Calls)/2)
 	}
 	return tooLarge(req.Calls[0]), nil
 }
@@ -151,12 +166,17 @@ const deviceSpider = "spider"
 func unrecorded(req *Request, why string) *Response {
 	response := &Response{Results: make([]Result, len(req.Calls))}
 	for i, call := range req.Calls {
-		response.Results[i] = Result{ID: call.ID, Warnings: []Warning{{Code: "not_recorded", Message: why}}}
+		response.Results[i] = Result{ID: call.ID, Warnings: notRecorded(why)}
 	}
 	return response
 }
 
-func (s *Service) run(ctx context.Context, req *Request, account AccountConfig) (*Response, error) {
+// notRecorded is the warning of a call that succeeds and leaves no trace.
+func notRecorded(why string) []Warning {
+	return []Warning{{Code: "not_recorded", Message: why}}
+}
+
+func (s *Service) run(ctx context.Context, req *Request, account AccountConfig, granted bool) (*Response, error) {
 	ids, err := newIDSource(s.random)
 	if err != nil {
 		return nil, err
@@ -168,6 +188,7 @@ func (s *Service) run(ctx context.Context, req *Request, account AccountConfig) 
 		ids.restart()
 		w := newWork(s, tx, req, account, ids)
 		w.judged = judged
+		w.granted = granted
 		var err error
 		response, err = w.batch()
 		note = w.notes
@@ -182,11 +203,10 @@ func (s *Service) run(ctx context.Context, req *Request, account AccountConfig) 
 	return response, nil
 }
 
-// halves carries out a batch that is too much for one transaction in two. The
-// second half sees what the first did: the cookies it was given, as the
-// browser would send them.
-func (s *Service) halves(ctx context.Context, req *Request) (*Response, error) {
-	middle := len(req.Calls) / 2
+// inTwo carries out a batch in two transactions, the first of which ends
+// before the call at middle. The second sees what the first did: the cookies it
+// was given, as the browser would send them.
+func (s *Service) inTwo(ctx context.Context, req *Request, middle int) (*Response, error) {
 	first, second := *req, *req
 	first.Calls, second.Calls = req.Calls[:middle], req.Calls[middle:]
 	one, err := s.Batch(ctx, &first)
@@ -200,6 +220,9 @@ func (s *Service) halves(ctx context.Context, req *Request) (*Response, error) {
 		return nil, err
 	}
 	two.Results = append(one.Results, two.Results...)
+	if !two.Device.Delete {
+		two.Epoch = orElse(two.Epoch, one.Epoch)
+	}
 	two.Device = later(one.Device, two.Device)
 	two.Chat = later(one.Chat, two.Chat)
 	return two, nil

@@ -44,6 +44,9 @@ func (s *Service) Run(ctx context.Context) error {
 		} else if ctx.Err() == nil {
 			s.log.LogAttrs(ctx, sweepLevel(err), "sweeping deadlines failed", slog.Any("error", err))
 		}
+		if _, err := s.jobs(ctx); err != nil && ctx.Err() == nil {
+			s.log.LogAttrs(ctx, sweepLevel(err), "removing what was erased failed", slog.Any("error", err))
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -70,9 +73,12 @@ func sweepLevel(err error) slog.Level {
 	return slog.LevelError
 }
 
-// Sweep does everything that is due now, once.
+// Sweep does everything that is due now, once, and removes all that was erased.
 func (s *Service) Sweep(ctx context.Context) error {
-	return s.sweep(ctx, time.Time{}, s.now())
+	if err := s.sweep(ctx, time.Time{}, s.now()); err != nil {
+		return err
+	}
+	return s.finishJobs(ctx)
 }
 
 func (s *Service) sweep(ctx context.Context, since, now time.Time) error {
@@ -166,6 +172,8 @@ func (s *Service) settleOne(tx store.Tx, ids *idSource, key []byte, now time.Tim
 		err = w.chatDue(key, ref)
 	case dueGrave:
 		err = w.graveDue(key, ref)
+	case dueTomb:
+		err = w.tombDue(key, ref)
 	default:
 		err = fmt.Errorf("queue entry of unknown kind %q", kind)
 	}
@@ -187,6 +195,10 @@ func (w *work) sessionDue(key, ref []byte) error {
 	}
 	if p == nil || p.open.id.zero() {
 		return w.tx.Delete(key)
+	}
+	if at, err := w.erasedAt(i); at != 0 || err != nil {
+		p.open, p.dirty = openSession{}, true
+		return errors.Join(err, w.tx.Delete(key))
 	}
 	end := p.open.last + w.timeout
 	if end <= millis(w.now) {
@@ -223,6 +235,9 @@ func (w *work) lateDue(key, ref []byte) error {
 	// being lost: it reads and writes it too.
 	home, err := w.load(s.home)
 	if err != nil || home == nil {
+		return err
+	}
+	if at, err := w.erasedAt(s.home); at != 0 || err != nil {
 		return err
 	}
 	home.dirty = true
@@ -277,7 +292,12 @@ func (w *work) graveDue(key, ref []byte) error {
 	if len(ref) == session {
 		var i id
 		copy(i[:], ref[2:])
-		return w.tx.Delete(idKey(tableChat, w.req.Account, i))
+		c, err := w.loadChat(i)
+		if err != nil || c == nil {
+			return err
+		}
+		delete(w.chats, i)
+		return w.remove(idKey(tableChat, c.account, i), referenceKey(c.account, c.profile, tableChat, i[:]))
 	}
 	var hash digest
 	if copy(hash[:], ref[2+16:]) != len(hash) {

@@ -27,6 +27,8 @@ type work struct {
 	unanswered bool        // the answer that brought the browser its present cookies was lost
 	retired    bool        // it came with a retired token: it is of before the last change
 	unseen     bool        // the request is not the browser's: it gets no cookie
+	granted    bool        // its first call is the visitor's consent (B30)
+	notBefore  int64       // calls made before are dropped: who made them was erased (B33)
 	rotated    string      // the device token to set, "" when the cookie stays
 	chatSet    CookieChange
 	profiles   map[id]*profile
@@ -146,7 +148,7 @@ func (w *work) flush() error {
 // list moves a person's entry in the listing where it belongs: among those
 // with an open session, or at its last activity.
 func (w *work) list(p *profile) error {
-	if p.kind == kindVisitor {
+	if p.kind == kindVisitor || p.erasing != 0 {
 		return nil
 	}
 	state, at := byte(listedIdle), max(p.activity, p.created)
