@@ -491,7 +491,7 @@ func TestB33RestoreReplaysErasures(t *testing.T) {
 
 	restored := onBadger(t, filepath.Join(dir, "restored"))
 	defer func() { require.NoError(t, restored.Close()) }()
-	_, err = store.Restore(t.Context(), restored, &backup)
+	_, err = store.Restore(t.Context(), restored, &backup, nil)
 	require.NoError(t, err)
 	again := newWorldOn(t, restored)
 	again.now = w.now.Add(time.Hour)
