@@ -77,6 +77,9 @@ type Call struct {
 	Page   int       // index into Request.Pages; -1 when the call names none
 	Method string
 	Params json.RawMessage
+	// Fault says why the call cannot be carried out whatever its params are, ""
+	// when it can: it is refused with this reason.
+	Fault string
 }
 
 // Response answers a Request: the results in the order of its calls, and the

@@ -126,6 +126,9 @@ func (w *work) repeated(call *Call) []Warning {
 }
 
 func (w *work) perform(call *Call) ([]Warning, *CallError, error) {
+	if call.Fault != "" {
+		return nil, NewCallError(codeOf(call.Method), call.Fault), nil
+	}
 	switch call.Method {
 	case MethodConsent:
 		return w.grant(call)

@@ -30,6 +30,19 @@ var callErrors = map[int]struct{ name, message string }{
 	CodeInitRequired:         {"InitRequiredError", "Live Chat is not initialized"},
 }
 
+// codeOf is the code under which a call of a method is refused for what it asks.
+func codeOf(method string) int {
+	switch method {
+	case MethodTrack:
+		return CodeTrack
+	case MethodUpdatePerson:
+		return CodeUpdatePerson
+	case MethodAppendToList:
+		return CodeAppendToList
+	}
+	return CodePersonState
+}
+
 // takesCause says whether the specification gives the code's message a cause.
 func takesCause(code int) bool {
 	switch code {

@@ -155,8 +155,7 @@ func (s *Service) carryOut(ctx context.Context, req *Request, account AccountCon
 
 // tooLarge refuses a single call that writes more than one transaction takes.
 func tooLarge(call Call) *Response {
-	code := map[string]int{MethodTrack: CodeTrack, MethodUpdatePerson: CodeUpdatePerson, MethodAppendToList: CodeAppendToList}[call.Method]
-	refusal := NewCallError(code, "the call changes too much at once; send it in parts")
+	refusal := NewCallError(codeOf(call.Method), "the call changes too much at once; send it in parts")
 	return &Response{Results: []Result{{ID: call.ID, Err: refusal}}}
 }
 

@@ -46,6 +46,8 @@ type wireCall struct {
 	Page   *int           `json:"page"`
 	Method string         `json:"method"`
 	Params jsontext.Value `json:"params"`
+
+	deep bool // the params were nested too deeply, and cut
 }
 
 // bounded is a list of at most maxCalls. It is refused as it grows: 64 KiB
@@ -84,10 +86,14 @@ var strict = jsonv2.RejectUnknownMembers(true)
 
 // decode reads a request strictly and judges everything that needs no more
 // than its own text. The error says what is wrong without quoting anything;
-// nothing of the result shares memory with body.
+// nothing of the result shares memory with body, which is changed where calls
+// are nested too deeply.
 func decode(body []byte) (*wireRequest, error) {
+	var cut []int
 	if tooDeep(body, maxDepth) {
-		return nil, errDepth
+		if cut = cutDeep(body, maxDepth); tooDeep(body, maxDepth) {
+			return nil, errDepth
+		}
 	}
 	req := new(wireRequest)
 	if err := jsonv2.Unmarshal(body, req, strict); err != nil {
@@ -95,6 +101,11 @@ func decode(body []byte) (*wireRequest, error) {
 			return nil, errTooMany
 		}
 		return nil, errMalformed
+	}
+	for _, i := range cut {
+		if i < len(req.Calls) {
+			req.Calls[i].deep = true
+		}
 	}
 	return req, req.check()
 }
@@ -130,6 +141,9 @@ var members = map[string][]string{
 	tracker.MethodAppendToList: {"attributeName", "value"},
 }
 
+// callDepthFault is the reason for a call whose params were cut.
+const callDepthFault = "the arguments are nested too deeply"
+
 var (
 	errID     = fmt.Errorf("id is not 1 to %d of A-Za-z0-9_-", maxCallID)
 	errAt     = errors.New("at is missing or out of range")
@@ -162,6 +176,9 @@ func (c *wireCall) call() tracker.Call {
 	call := tracker.Call{ID: c.ID, At: c.At.UTC(), Epoch: c.Epoch, Page: -1, Method: c.Method, Params: json.RawMessage(c.Params)}
 	if c.Page != nil {
 		call.Page = *c.Page
+	}
+	if c.deep {
+		call.Fault = callDepthFault
 	}
 	return call
 }

@@ -114,7 +114,7 @@ func TestMalformedBodies(t *testing.T) {
 		{"fail/invalid utf-8", call("Shoes", "Sho\xffes"), shape},
 		{"fail/lone surrogate", call("Shoes", `\ud800`), shape},
 		{"fail/wrong type", call(`"k3v9x2ab-1"`, `7`), shape},
-		{"fail/too deep", call(`"Button clicked"`, strings.Repeat("[", 40)+strings.Repeat("]", 40)), "the body is nested deeper than 32"},
+		{"fail/too deep outside of params", call(`"k3v9x2ab-1"`, strings.Repeat("[", 40)+strings.Repeat("]", 40)), "the body is nested deeper than 32"},
 		{"fail/very deep", strings.Repeat(`{"calls":[`, 6500), "the body is nested deeper than 32"},
 		{"fail/no calls", `{"apiKey":"a","sentAt":"2026-11-22T10:00:00Z","calls":[]}`, "there are no calls"},
 		{"fail/calls absent", `{"apiKey":"a","sentAt":"2026-11-22T10:00:00Z"}`, "there are no calls"},
