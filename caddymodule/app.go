@@ -16,6 +16,7 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
 	"github.com/livechat-people/caddy-people-tracking/tracker"
+	"github.com/livechat-people/caddy-people-tracking/tracker/collector"
 )
 
 // App keeps people: their store, the keys that may track and read them, and
@@ -68,6 +69,7 @@ type App struct {
 	lease *lease
 
 	accounts map[string]*account // by name, there from Validate on
+	limiter  *collector.Limiter  // of all sites together, likewise
 
 	// service works on the lease. It is there from Validate on.
 	service *tracker.Service
@@ -112,6 +114,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 func (a *App) Validate() error {
 	var err error
 	if a.accounts, err = a.judgeAccounts(caddy.NewReplacer()); err != nil {
+		return err
+	}
+	if a.limiter, err = collector.NewLimiter(a.RateLimit.collector()); err != nil {
 		return err
 	}
 	accounts := make(map[string]tracker.AccountConfig, len(a.accounts))

@@ -4,8 +4,8 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/tracker/collector"
 )
 
-// RateLimit bounds the calls that are taken. Up to 16,384 browsers and as many
-// networks are remembered.
+// RateLimit bounds the calls that are taken, by all sites together. Up to 16,384
+// browsers and as many networks are remembered.
 type RateLimit struct {
 	// One browser, by its cookie. Default: 20 a second, bursts of 1000.
 	Device Rate `json:"device,omitzero"`

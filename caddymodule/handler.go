@@ -134,7 +134,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		RedactQuery:    h.RedactQuery,
 		Site:           h.site,
 		ClientIP:       clientIP,
-		Limits:         h.app.RateLimit.collector(),
+		Limiter:        h.app.limiter,
 		Now:            h.app.now,
 		Logger:         h.log,
 		Observe:        measured.observe,

@@ -53,9 +53,12 @@ type Config struct {
 	// rate limited by address.
 	ClientIP func(*http.Request) string
 	Limits   Limits
-	Now      func() time.Time
-	NewID    func() string // ids of requests
-	Logger   *slog.Logger
+	// Limiter is shared with other handlers; nil is one of this handler's own,
+	// of Limits.
+	Limiter *Limiter
+	Now     func() time.Time
+	NewID   func() string // ids of requests
+	Logger  *slog.Logger
 	// Observe is told what became of every request and call; nil is nobody. It
 	// is called in the request's goroutine.
 	Observe func(Observation)
@@ -79,7 +82,7 @@ type Handler struct {
 	redact         *redactor
 	site           func(*http.Request) Site
 	clientIP       func(*http.Request) string
-	limits         *limiter
+	limits         *Limiter
 	agents         *agents
 	now            func() time.Time
 	newID          func() string
@@ -111,8 +114,8 @@ func New(cfg Config) (*Handler, error) {
 	if err == nil {
 		h.redact, err = newRedactor(cfg.RedactQuery)
 	}
-	if err == nil {
-		h.limits, err = newLimiter(cfg.Limits)
+	if h.limits = cfg.Limiter; err == nil && h.limits == nil {
+		h.limits, err = NewLimiter(cfg.Limits)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("collector: %w", err)

@@ -79,8 +79,10 @@ func (b *buckets[K]) take(key K, n int, now time.Time) time.Duration {
 	return max(time.Duration(missing/b.limit.PerSecond*float64(time.Second)), time.Nanosecond)
 }
 
-// limiter applies both limits to a request.
-type limiter struct {
+// Limiter applies both limits to requests. Several handlers may share one, so
+// that what it remembers stays bounded however many sites there are, and a
+// network has its share once. It is safe for concurrent use.
+type Limiter struct {
 	addresses *buckets[netip.Prefix]
 	devices   *buckets[deviceKey]
 }
@@ -96,7 +98,8 @@ type subject struct {
 	hasDevice bool
 }
 
-func newLimiter(limits Limits) (*limiter, error) {
+// NewLimiter returns a Limiter of these limits, or says which is wrong.
+func NewLimiter(limits Limits) (*Limiter, error) {
 	address, err := limits.Address.orDefault("address", defaultAddressLimit)
 	if err != nil {
 		return nil, err
@@ -105,11 +108,11 @@ func newLimiter(limits Limits) (*limiter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &limiter{addresses: newBuckets[netip.Prefix](address), devices: newBuckets[deviceKey](device)}, nil
+	return &Limiter{addresses: newBuckets[netip.Prefix](address), devices: newBuckets[deviceKey](device)}, nil
 }
 
 // take counts n calls of s and returns 0, or how long s has to wait.
-func (l *limiter) take(s subject, n int, now time.Time) time.Duration {
+func (l *Limiter) take(s subject, n int, now time.Time) time.Duration {
 	if n <= 0 {
 		return 0
 	}

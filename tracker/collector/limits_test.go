@@ -102,7 +102,7 @@ func TestB38ClientIP(t *testing.T) {
 }
 
 func TestB38Memory(t *testing.T) {
-	l, err := newLimiter(Limits{})
+	l, err := NewLimiter(Limits{})
 	require.NoError(t, err)
 	for i := range 5 * limitEntries {
 		addr := netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 1})
@@ -112,6 +112,34 @@ func TestB38Memory(t *testing.T) {
 	}
 	assert.LessOrEqual(t, l.addresses.byKey.len(), 2*limitEntries)
 	assert.LessOrEqual(t, l.devices.byKey.len(), 2*limitEntries)
+}
+
+// Sites that share a limiter share what a network and a device may do.
+func TestB38SharedBySites(t *testing.T) {
+	shared, err := NewLimiter(Limits{Address: Limit{PerSecond: 1, Burst: 100}})
+	require.NoError(t, err)
+	one, _ := newHandler(t, func(c *Config) { c.Limiter = shared })
+	other, _ := newHandler(t, func(c *Config) { c.Limiter = shared })
+	require.Equal(t, 200, serve(one, post(calls(60))).Code)
+	require.Equal(t, 200, serve(other, post(calls(40))).Code)
+	for _, h := range []*Handler{one, other} {
+		assert.Equal(t, 429, serve(h, post(calls(1))).Code)
+	}
+}
+
+// An attacker who changes addresses within a prefix, or cookies behind one
+// address, gains nothing.
+func TestB38PrefixesOfIPv6(t *testing.T) {
+	send, _, _ := limited(t, Limits{Address: Limit{PerSecond: 1, Burst: 100}})
+	for i := range 100 {
+		status, _ := send(1, fmt.Sprintf("[2001:db8:7:%x::%x]:443", i, i), fmt.Sprint("device-", i))
+		require.Equal(t, 200, status)
+	}
+	status, after := send(1, "[2001:db8:7:ffff:ffff::1]:443", "another")
+	assert.Equal(t, 429, status)
+	assert.Equal(t, "1", after)
+	status, _ = send(1, "[2001:db8:8::1]:443", "another")
+	assert.Equal(t, 200, status, "the next /48")
 }
 
 func TestAddressPrefix(t *testing.T) {
