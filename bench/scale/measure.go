@@ -1,0 +1,180 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/store/badger"
+	"github.com/livechat-people/caddy-people-tracking/tracker"
+)
+
+// mergeRounds is how many visitors with very many events are merged each time
+// the store is read, and in each of both readings.
+const mergeRounds = 6
+
+// measure opens the store and reads it as the console does.
+func (w *world) measure(dir string, opts badger.Options, out io.Writer) (err error) {
+	st, service, opened, err := w.open(dir, opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end(st)) }()
+	cache := "the default"
+	if opts.IndexCacheBytes != 0 {
+		cache = strconv.FormatInt(opts.IndexCacheBytes>>20, 10) + " MB"
+	}
+	fmt.Fprintf(out, "\nReads with %s of index cache, ms\n", cache)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "what\ttimes\tp50\tp99\tslowest\t")
+	fmt.Fprintf(table, "store opened\t1\t%.1f\t\t\t\n", 1e3*opened.Seconds())
+	for _, read := range w.reads(service) {
+		times, err := read.repeat()
+		if err != nil {
+			return fmt.Errorf("%s: %w", read.name, err)
+		}
+		slices.Sort(times)
+		ms := func(d time.Duration) float64 { return 1e3 * d.Seconds() }
+		fmt.Fprintf(table, "%s\t%d\t%.3f\t%.3f\t%.3f\t\n", read.name, len(times), ms(times[len(times)/2]), ms(times[len(times)*99/100]), ms(times[len(times)-1]))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	anonymous, err := figure("RssAnon:")
+	fmt.Fprintf(out, "anonymous memory after reading %.0f MB\n", anonymous)
+	return err
+}
+
+// read is something the console asks for.
+type read struct {
+	name  string
+	times int
+	// prepare says what to ask for before the clock runs; nil is nothing.
+	prepare func(n int) (string, error)
+	do      func(asked string) error
+}
+
+func (r read) repeat() ([]time.Duration, error) {
+	times := make([]time.Duration, r.times)
+	for n := range times {
+		asked, err := "", error(nil)
+		if r.prepare != nil {
+			if asked, err = r.prepare(n); err != nil {
+				return nil, err
+			}
+		}
+		began := time.Now()
+		if err := r.do(asked); err != nil {
+			return nil, err
+		}
+		times[n] = time.Since(began)
+	}
+	return times, nil
+}
+
+func (w *world) reads(service *tracker.Service) []read {
+	random := rand.New(rand.NewPCG(5, 6))
+	few := w.options.reads / 10
+	found := func(text string, least int) error {
+		persons, _, err := service.Persons(background, tracker.DefaultAccount, tracker.PersonQuery{Text: text})
+		if err == nil && len(persons) < least {
+			err = fmt.Errorf("%q finds %d", text, len(persons))
+		}
+		return err
+	}
+	someone := func(int) (string, error) { return email(random.IntN(w.people)), nil }
+	return []read{
+		{"person with the newest 50 events", w.options.reads, func(n int) (string, error) {
+			address, _ := someone(n)
+			persons, _, err := service.Persons(background, tracker.DefaultAccount, tracker.PersonQuery{Text: address})
+			if err == nil && len(persons) != 1 {
+				err = fmt.Errorf("%s finds %d", address, len(persons))
+			}
+			if err != nil {
+				return "", err
+			}
+			return persons[0].ID, nil
+		}, func(id string) error { return w.page(service, id) }},
+		{"the 50 most recently active", few, nil, func(string) error { return found("", min(50, w.people)) }},
+		{"search: a whole e-mail", few, someone, func(address string) error { return found(address, 1) }},
+		{"search: beginning of a last name", few, func(int) (string, error) { return lastName(random.IntN(w.people))[:6], nil }, func(text string) error { return found(text, 1) }},
+		{"search: first and last name", few, func(int) (string, error) {
+			i := random.IntN(w.people)
+			return firstName(i) + " " + lastName(i), nil
+		}, func(text string) error { return found(text, 1) }},
+		{fmt.Sprintf("merge of a visitor with %d events, synced", w.merged), mergeRounds / 2, func(int) (string, error) {
+			token := w.devices[0]
+			w.devices = w.devices[1:]
+			return token, nil
+		}, func(token string) error {
+			req := request(w.now, tracker.Call{ID: "chat-1", Method: tracker.MethodChat, Params: []byte(`{"state":"started","widgetId":"` + widget + `"}`)})
+			req.DeviceTokens = []string{token}
+			_, err := send(service, req)
+			return err
+		}},
+	}
+}
+
+// page reads what the page of a person shows.
+func (w *world) page(service *tracker.Service, id string) error {
+	if _, err := service.Person(background, tracker.DefaultAccount, id); err != nil {
+		return err
+	}
+	events, _, err := service.Events(background, tracker.DefaultAccount, id, tracker.EventQuery{Limit: 50})
+	if err == nil && len(events) < min(50, w.events) {
+		err = fmt.Errorf("%s has %d events", id, len(events))
+	}
+	return err
+}
+
+// figure reads one of the figures that the kernel keeps of this process, in MB.
+func figure(name string) (float64, error) {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, fmt.Errorf("reading what the kernel counts: %w", err)
+	}
+	for line := range bytes.Lines(text) {
+		if fields := strings.Fields(string(line)); len(fields) > 1 && fields[0] == name {
+			kilobytes, err := strconv.ParseFloat(fields[1], 64)
+			return kilobytes / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("the kernel counts no %s", name)
+}
+
+// load is the machine's average load of the last minute.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	minute, _, _ := strings.Cut(string(text), " ")
+	return minute
+}
+
+// sizeOf is what the files of a directory take, without what is only reserved.
+func sizeOf(dir string) (bytes float64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			bytes += float64(info.Size())
+		}
+		return err
+	})
+	return bytes, err
+}
