@@ -57,7 +57,7 @@ func (b *bdb) checkCommits() error {
 func (b *bdb) lastCommit() (uint64, error) {
 	txn := b.db.NewTransaction(false)
 	defer txn.Discard()
-	value, err := (&snapshot{txn}).Get(commitKey)
+	value, err := (&snapshot{txn: txn}).Get(commitKey)
 	if err != nil || value == nil {
 		return 0, err
 	}

@@ -11,9 +11,34 @@ import (
 )
 
 // snapshot reads one state of the database.
-type snapshot struct{ txn *engine.Txn }
+type snapshot struct {
+	txn *engine.Txn
+	// Opening an iterator takes longer than most scans: each direction has one,
+	// opened by the first scan and kept for the others.
+	forward, reverse *engine.Iterator
+}
 
-func (s *snapshot) Discard() { s.txn.Discard() }
+func (s *snapshot) Discard() {
+	for _, it := range []*engine.Iterator{s.forward, s.reverse} {
+		if it != nil {
+			it.Close()
+		}
+	}
+	s.txn.Discard()
+}
+
+// iterator returns the one of a direction. Values are in the tables beside
+// their keys: fetching them ahead only costs goroutines and copies.
+func (s *snapshot) iterator(reverse bool) *engine.Iterator {
+	it := &s.forward
+	if reverse {
+		it = &s.reverse
+	}
+	if *it == nil {
+		*it = s.txn.NewIterator(engine.IteratorOptions{Reverse: reverse})
+	}
+	return *it
+}
 
 func (s *snapshot) Get(key []byte) ([]byte, error) {
 	item, err := s.txn.Get(key)
@@ -31,10 +56,7 @@ func (s *snapshot) Get(key []byte) ([]byte, error) {
 }
 
 func (s *snapshot) Scan(r store.Range) ([]store.Entry, error) {
-	// Values are in the tables beside their keys: fetching them ahead only
-	// costs goroutines and copies. The prefix lets Badger skip tables.
-	it := s.txn.NewIterator(engine.IteratorOptions{Reverse: r.Reverse, Prefix: commonPrefix(r)})
-	defer it.Close()
+	it := s.iterator(r.Reverse)
 	var out []store.Entry
 	for seek(it, r); it.Valid() && len(out) < r.Limit; it.Next() {
 		item := it.Item()
@@ -69,14 +91,6 @@ func seek(it *engine.Iterator, r store.Range) {
 			it.Next()
 		}
 	}
-}
-
-func commonPrefix(r store.Range) []byte {
-	n := 0
-	for n < len(r.From) && n < len(r.To) && r.From[n] == r.To[n] {
-		n++
-	}
-	return r.From[:n]
 }
 
 func readError(err error) error { return fmt.Errorf("badger: read: %w", err) }
