@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +65,7 @@ func build(t *testing.T, dir string) (binary string) {
 
 // TestKilledProcessKeepsEveryAcknowledgedEvent kills the built binary in the
 // middle of traffic, several times, and finds every call that was answered.
+// PEOPLE_TEST_KILLS says how many times.
 func TestKilledProcessKeepsEveryAcknowledgedEvent(t *testing.T) {
 	dir := t.TempDir()
 	origin := httptest.NewServer(upstream())
@@ -100,8 +103,12 @@ func TestKilledProcessKeepsEveryAcknowledgedEvent(t *testing.T) {
 	lead.startChat()
 	id := w.only().ID
 	var acknowledged []string
-	for round := range 4 {
-		labels := w.trafficUntil(lead, round, p.kill)
+	kills := 4
+	if more, err := strconv.Atoi(os.Getenv("PEOPLE_TEST_KILLS")); err == nil {
+		kills = more
+	}
+	for round := range kills {
+		labels := w.trafficUntil(lead, round, 1+rand.IntN(80), p.kill)
 		require.NotEmpty(t, labels)
 		acknowledged = append(acknowledged, labels...)
 		p.start(w.site)
@@ -115,13 +122,13 @@ func TestKilledProcessKeepsEveryAcknowledgedEvent(t *testing.T) {
 	}
 	assert.Equal(t, 1, found["personMerged"])
 	assert.Equal(t, 1, found["sessionStarted"])
-	t.Logf("%d acknowledged events, all there after 4 kills", len(acknowledged))
+	t.Logf("%d acknowledged events, all there after %d kills", len(acknowledged), kills)
 	p.kill()
 }
 
 // trafficUntil tracks from several tabs at once, kills the process in the
-// middle, and returns what was acknowledged.
-func (w *world) trafficUntil(lead *visitor, round int, kill func()) (acknowledged []string) {
+// middle, once that many calls were answered, and returns what was acknowledged.
+func (w *world) trafficUntil(lead *visitor, round, answers int, kill func()) (acknowledged []string) {
 	var mu sync.Mutex
 	var tabs sync.WaitGroup
 	enough := make(chan struct{})
@@ -148,7 +155,7 @@ func (w *world) trafficUntil(lead *visitor, round int, kill func()) (acknowledge
 				}
 				mu.Lock()
 				acknowledged = append(acknowledged, label)
-				if len(acknowledged) == 40 {
+				if len(acknowledged) == answers {
 					once.Do(func() { close(enough) })
 				}
 				mu.Unlock()
@@ -158,7 +165,7 @@ func (w *world) trafficUntil(lead *visitor, round int, kill func()) (acknowledge
 	select {
 	case <-enough:
 	case <-time.After(20 * time.Second):
-		w.t.Error("40 calls took more than 20 s")
+		w.t.Errorf("%d calls took more than 20 s", answers)
 	}
 	kill()
 	tabs.Wait()
