@@ -58,9 +58,12 @@ func (w *world) at(i int) time.Time {
 	return w.now.Add(-time.Hour - time.Duration(random.Int64N(int64(history)))).Truncate(time.Millisecond)
 }
 
+// roomy is for filling a store fast; what lies on disk is the same.
+var roomy = badger.Options{MemTableBytes: 64 << 20, IndexCacheBytes: 64 << 20, BlockCacheBytes: 64 << 20, RecordCacheBytes: -1}
+
 // build fills a store and closes it.
 func (w *world) build(dir string) error {
-	st, service, _, err := w.open(dir, badger.Options{})
+	st, service, _, err := w.open(dir, roomy)
 	if err != nil {
 		return err
 	}

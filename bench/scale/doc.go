@@ -7,7 +7,7 @@
 // but the last few hundred sessions are over.
 //
 //	go run ./bench/scale                                        # small: 20,000 people, seconds
-//	go run ./bench/scale -people 700000 -visitors 300000        # 1,000,000 profiles with 10,000,000 events
+//	go run ./bench/scale -people 300000 -visitors 700000        # 1,000,000 profiles with 10,000,000 events
 //
 // The store is made in a temporary directory (-dir) and removed afterwards. It
 // was just written, so that its files are in the system's cache: what a cold
