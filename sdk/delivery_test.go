@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,7 +144,7 @@ func TestB35_BusyServer(t *testing.T) {
 			// Seven seconds as asked, and half of the first second at random.
 			assert.Equal(t, "[5000,7500,30000]", p.eval(`while (late.length < 2) await new Promise(r => setTimeout(r, 5)); late.push({ ms: 30000 }); return late.map(l => l.ms).sort((a, b) => a - b)`))
 			assert.JSONEq(t, `{"success":false,"error":{"code":2016,"name":"SdkTrackError","origin":"fe-snippet","platform":"fe-snippet",
-				"message":"Error when calling track(). Cause: no answer yet, will be sent again"}}`, p.eval(`fire(5000); return one`))
+				"message":"Error when calling track(). Cause: will be sent again"}}`, p.eval(`fire(5000); return one`))
 			p.eval(`window.two = sdk.track('two')`)
 			assert.Len(t, s.received(), 2, "nothing is sent while it waits")
 			p.eval(`fire(7500); while (!late.some(l => l.ms == 8000)) await new Promise(r => setTimeout(r, 5)); fire(8000)`)
@@ -212,24 +213,45 @@ func TestBoundsOfARequest(t *testing.T) {
 	p.clean()
 }
 
-func TestTheQueueIsBounded(t *testing.T) {
-	s := newSite(t)
-	s.add("/", TagOptions{}, stub)
-	release := s.hold()
-	p := s.tab(t).open("/")
-	var stored int
-	result := p.eval(`window.sdk = new PeopleTrackingSDK(); sdk.init('k'); const all = [];
-		for (let i = 0; i < 40; i++) all.push(sdk.track('e', { text: 'x'.repeat(15000) }));
-		const refused = (await Promise.all(all.map(a => Promise.race([a, new Promise(r => setTimeout(r, 200))])))).filter(r => r);
-		window.stored = Object.entries(localStorage).filter(([k]) => k.startsWith('people') && k.includes('-')).reduce((n, [, v]) => n + v.length, 0);
-		return refused.map(r => r.error.message)`)
-	require.NoError(t, json.Unmarshal([]byte(p.eval(`return stored`)), &stored))
-	release()
-	assert.Contains(t, result, "Cause: too large")
-	assert.Less(t, strings.Count(result, "too large"), 25)
-	assert.Greater(t, stored, 200_000)
-	assert.Less(t, stored, 400_000)
-	p.clean()
+// B35: 500 calls or 256 KiB may wait. What came first goes first, and says so.
+func TestB35_TheQueueIsBounded(t *testing.T) {
+	for name, c := range map[string]struct{ calls, text, most int }{
+		"calls": {600, 10, 500},
+		"bytes": {40, 15000, 17},
+	} {
+		t.Run("ok/"+name, func(t *testing.T) {
+			s := newSite(t)
+			s.add("/", TagOptions{}, timers+stub)
+			p := s.tab(t).open("/")
+			down := true
+			s.onRequest(func(w http.ResponseWriter, _ batch, _ int) bool {
+				if down {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+				return down
+			})
+			var dropped []string
+			result := p.eval(fmt.Sprintf(`window.sdk = new PeopleTrackingSDK(); window.first = sdk.init('k'); window.dropped = [];
+				for (let i = 0; i < %d; i++) sdk.track('e' + i, { text: 'x'.repeat(%d) }).then(r => r.success || dropped.push(i + ': ' + r.error.message));
+				await new Promise(r => setTimeout(r, 100)); return dropped`, c.calls, c.text))
+			require.NoError(t, json.Unmarshal([]byte(result), &dropped))
+			require.NotEmpty(t, dropped)
+			for i, message := range dropped {
+				assert.Equal(t, fmt.Sprintf("%d: Error when calling track(). Cause: dropped", i), message)
+			}
+			left := c.calls - len(dropped)
+			assert.LessOrEqual(t, left, c.most)
+			assert.GreaterOrEqual(t, left, c.most-2, "init and its view count as well")
+			var stored int
+			require.NoError(t, json.Unmarshal([]byte(p.eval(`return Object.values(localStorage).reduce((n, v) => n + v.length, 0)`)), &stored))
+			assert.Less(t, stored, 600_000)
+			down = false
+			assert.JSONEq(t, succeeded, p.eval(`fire(500); return first`), "init is not among what is dropped")
+			s.until("what was kept", func([]batch) bool {
+				return slices.Contains(s.calls(), fmt.Sprintf(`track {"eventId":"e%d","properties":{"text":"%s"}}`, c.calls-1, strings.Repeat("x", c.text)))
+			})
+		})
+	}
 }
 
 // The end of a page loses nothing: what is in flight goes on, the rest leaves

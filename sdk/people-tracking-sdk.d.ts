@@ -69,6 +69,8 @@ declare class PeopleTrackingSDK {
   chat(state: 'started' | 'ended', token?: string): Promise<PeopleTrackingResult>;
   /** Reports who is authenticated. The token is a Live Chat JWT. */
   chat(state: 'authenticated', token: string): Promise<PeopleTrackingResult>;
+  /** Takes the visitor's decision; anything but `true` withdraws. Needs no `init`. */
+  consent(granted: boolean): Promise<PeopleTrackingResult>;
 }
 
 interface Window {

@@ -33,7 +33,7 @@ func Bundle(dir string) ([]byte, error) {
 		AbsWorkingDir:     absolute(dir),
 		Bundle:            true,
 		Format:            api.FormatIIFE,
-		Target:            api.ES2020,
+		Target:            api.ES2021,
 		Charset:           api.CharsetASCII, // a page of any encoding reads it alike
 		MinifyWhitespace:  true,
 		MinifyIdentifiers: true,

@@ -1,72 +1,68 @@
 // The class PeopleTrackingSDK. Every method resolves and never throws (B20).
 
 import { json } from './page';
-import { Code, Result, fail } from './results';
+import { Result, fail, notInitialized } from './results';
 import { enqueue } from './sender';
-import { chat, explicit, explicitly, view } from './session';
+import { chat, consent, explicit, explicitly, view } from './session';
 
 // The instances whose init was called. All of them share the page's state.
 const joined = new WeakSet<object>();
 
-// checked returns the value as JSON, which begins with '"' or '{' as wanted.
-const checked = (name: string, value: unknown, begin = '{'): string => {
-  const text = json(value);
-  if (text?.[0] !== begin) throw name + (begin === '{' ? ' must be an object' : ' must be a string');
-  return text;
-};
-
 // attempt makes a call. The arguments are read at once, because the page may
 // change them afterwards. The page can make them throw anything, a proxy that
 // throws again included.
-async function attempt(instance: object, code: Code, run: () => Result | Promise<Result>, always?: unknown): Promise<Result> {
+const attempt = async (instance: object, method: string, run: () => Result | Promise<Result>, always?: unknown): Promise<Result> => {
   try {
-    return await (always || (joined.has(instance) && explicit) ? run() : fail(2015));
+    return await (always || (joined.has(instance) && explicit) ? run() : notInitialized);
   } catch (thrown) {
     try {
-      return fail(code, '' + thrown);
+      return fail(method, thrown);
     } catch {
-      return fail(code);
+      return fail(method, '');
     }
   }
-}
+};
+
+// send makes a call whose parameters the server judges. What is no object it
+// would refuse with the whole batch.
+const send = (instance: object, method: string, params: unknown) =>
+  attempt(instance, method, () => {
+    const text = json(params);
+    if (text?.[0] !== '{') throw 'not an object';
+    return enqueue(method, text);
+  });
 
 export class Sdk {
   init(apiKey: string): Promise<Result> {
     const begin = () => {
-      checked('apiKey', apiKey, '"');
       joined.add(this);
-      return explicitly(apiKey);
+      return explicitly('' + apiKey);
     };
-    return attempt(this, 2020, begin, 1);
+    return attempt(this, '', begin, 1);
   }
 
   track(eventId: string, properties?: object): Promise<Result> {
-    return attempt(this, 2016, () => {
-      const rest = properties === undefined ? '' : ',"properties":' + checked('properties', properties);
-      return enqueue('track', `{"eventId":${checked('eventId', eventId, '"')}${rest}}`, 2016);
-    });
+    return send(this, 'track', { eventId, properties });
   }
 
   updatePerson(person: object): Promise<Result> {
-    return attempt(this, 2017, () => enqueue('updatePerson', checked('person', person), 2017));
+    return send(this, 'updatePerson', person);
   }
 
   appendToList(attributeName: string, value: object): Promise<Result> {
-    return attempt(this, 2019, () =>
-      enqueue('appendToList', `{"attributeName":${checked('attributeName', attributeName, '"')},"value":${checked('value', value)}}`, 2019),
-    );
+    return send(this, 'appendToList', { attributeName, value });
   }
 
   page(): Promise<Result> {
-    return attempt(this, 2020, view);
+    return attempt(this, '', view);
   }
 
   chat(state: string, token?: string): Promise<Result> {
-    return attempt(this, 2020, () => {
-      if (!/^(started|authenticated|ended)$/.test(state)) throw 'no such state';
-      if (state === 'authenticated' && !token) return fail(2018);
-      if (token) checked('token', token, '"');
-      return chat(state, token);
-    });
+    return attempt(this, '', () => chat(state, token));
+  }
+
+  // consent needs no init: it says whether the automatic one may count.
+  consent(granted: boolean): Promise<Result> {
+    return attempt(this, '', () => consent(granted === true), 1);
   }
 }

@@ -1,42 +1,57 @@
-// Which browser this is, before there is a cookie: docs/protocol.md, "boot".
+// Which browser this is, before there is a cookie, and who it is, as far as
+// the server told: docs/protocol.md, "boot" and "epoch".
 
-import { endpoint } from './config';
 import { BOOT, COOKIE } from './limits';
-
-// The cookies are of one base path, and so is what is stored: a site may have
-// several on one origin.
-export const KEY = 'people' + endpoint;
+import { KEY, write } from './storage';
 
 // random returns so many hex digits.
 export const random = (length: number): string =>
   [...crypto.getRandomValues(new Uint8Array(length))].map((n) => (n % 16).toString(16)).join('');
 
-// The stored value, or its stand-in where reading localStorage throws.
-let memory: any;
+// What is stored: 32 hex digits until the first answer, after that the time of
+// an answer and the newest epoch any tab was told, with a space between. The
+// copy stands in where storage is blocked.
+let copy = '';
 
-function remember(value: unknown): void {
-  memory = '' + value;
+const stored = (): string[] => {
   try {
-    localStorage[KEY] = memory;
+    copy = localStorage[KEY] || copy;
   } catch {}
-}
+  return copy.split(' ');
+};
+
+const store = (text: string) => write(KEY, (copy = text));
 
 // boot returns the 32 hex digits to send, or nothing where the browser was
-// answered within the last hour: then the stored value is that time. It reads
-// the storage anew each time, so that tabs opened together agree.
-export function boot(): string | undefined {
-  try {
-    memory = localStorage[KEY] || memory;
-  } catch {}
-  if (memory?.length !== BOOT) {
-    if (Date.now() - memory < COOKIE) return;
-    remember(random(BOOT));
-  }
-  return memory;
-}
+// answered within the last hour. It reads the storage anew each time, so that
+// tabs opened together agree.
+export const boot = (): string | undefined => {
+  const [word] = stored();
+  if (!word || Date.now() - +word > COOKIE) store(random(BOOT));
+  if (!copy.includes(' ')) return copy;
+};
 
-// answered notes that the server has answered a request with a boot: the
-// browser must have the cookie now.
-export function answered(): void {
-  if (boot()) remember(Date.now());
-}
+let epoch = '';
+const former = new Set<string>();
+
+// enter takes an epoch for the present one and tells whether it is news. None
+// ever comes back, so what this page has left already is an older answer.
+const enter = (told?: string): unknown => told && !former.has(told) && former.add((epoch = told));
+
+// current is the epoch of a call that is made now. A page that was answered
+// itself goes along with what another tab has been told since. One that was not
+// says nothing: what it finds stored may be over for days.
+export const current = (): string => {
+  if (epoch) enter(stored()[1]);
+  return epoch;
+};
+
+// answered notes the epoch of an answer. The browser must have the cookie now.
+export const answered = (told: string): void => {
+  if (enter(told) || (told && boot())) store(Date.now() + ' ' + epoch);
+};
+
+// forget makes this a browser that nobody knows.
+export const forget = (): void => {
+  copy = epoch = '';
+};

@@ -4,7 +4,6 @@
 import { Sdk } from './api';
 
 const NAME = 'PeopleTrackingSDK';
-const global: any = window;
 
 // The global name, which a class or let declaration of another script shadows.
 declare let PeopleTrackingSDK: unknown;
@@ -14,26 +13,26 @@ declare let PeopleTrackingSDK: unknown;
 let claims = 0;
 
 // warn says so once, and nothing at the first claim.
-function warn(): void {
-  if (claims++ === 1) console.warn(NAME + ': redefinition ignored');
-}
+const warn = (): void => {
+  if (claims++ === 1) console.warn(NAME + ': already defined');
+};
 
 // claim defines the name, and restores it after somebody redefined it.
-export function claim(): void {
+export const claim = (): void => {
   try {
-    if (PeopleTrackingSDK === Sdk && global[NAME] === Sdk) return;
+    if (PeopleTrackingSDK === Sdk) return;
   } catch {}
   warn();
   try {
-    Object.defineProperty(global, NAME, {
+    Object.defineProperty(window, NAME, {
       get: () => Sdk,
       set: (value) => value === Sdk || warn(),
       configurable: true,
     });
   } catch {
-    global[NAME] = Sdk; // a top-level function left it writable
+    (window as any)[NAME] = Sdk; // a top-level function left it writable
   }
   try {
     PeopleTrackingSDK = Sdk;
   } catch {}
-}
+};

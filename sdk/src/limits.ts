@@ -4,6 +4,7 @@
 export const DAY = 864e5; // how long a call may wait (B35)
 export const COOKIE = 36e5; // how long after an answer the cookie is taken to be there
 
+export const MOST_CALLS = 500; // in the queue
 export const MOST_WAITING = 262144; // in the queue: localStorage has 5 MB for the whole site
 export const MOST_UNANSWERED = 64; // calls in a request, docs/protocol.md
 export const MOST_SENT = 6e4; // in flight, of the 65,536 a browser carries beyond the end of a page and the server accepts

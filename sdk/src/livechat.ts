@@ -3,6 +3,8 @@
 // through unchanged, and every look may happen many times.
 
 import { allows, isWidgetOrigin } from './config';
+import { json } from './page';
+import { patch } from './patch';
 import { liveChatSeen } from './ready';
 import { observed } from './session';
 
@@ -11,48 +13,24 @@ export let widget: string | undefined;
 const start = () => observed('started');
 const starters = ['sendMessage', 'createThread'];
 
-const proxies = new WeakSet();
-
-// patch puts a proxy in the place of a function that the page defined, and lets
-// see have the arguments of every call first. What is no function, or cannot
-// be replaced, throws: it stays as it is.
-function patch(owner: object, name: string, see: (args: any) => void): void {
-  const property = Object.getOwnPropertyDescriptor(owner, name)!;
-  const { value } = property;
-  if (typeof value !== 'function' || proxies.has(value)) return;
-  property.value = new Proxy(value, {
-    apply(target, self, args) {
-      try {
-        see(args);
-      } catch {}
-      return Reflect.apply(target, self, args);
-    },
-  });
-  proxies.add(property.value);
-  // The same attributes: this works for a top-level function or var as well.
-  Object.defineProperty(owner, name, property);
-  // What the loader's stub queued before it was wrapped.
-  value.q?.forEach(see);
-}
-
 // command sees a command of the liveChat function.
-function command([name, argument]: any): void {
+const command = ([name, argument]: any): void => {
   if (name === 'init') {
     const id = argument?.widgetId ?? argument;
     if (typeof id === 'string') widget = id;
     liveChatSeen();
   }
   if (!allows('calls')) return;
-  if (name === 'auth' && typeof argument === 'string') observed('authenticated', argument);
+  if (name === 'auth') observed('authenticated', argument);
   if (name === 'logout') observed('ended');
   if (starters.includes(name)) start();
-}
+};
 
 declare const LiveChatSDK: any;
 
 // look wraps what the page has defined since the last look. The real script
 // takes the stub's place whenever it likes and is wrapped in its turn.
-export function look(): void {
+export const look = (): void => {
   try {
     patch(window, 'liveChat', command);
   } catch {}
@@ -61,22 +39,23 @@ export function look(): void {
     try {
       const { prototype } = LiveChatSDK;
       liveChatSeen();
-      patch(prototype, name, () => allows('calls') && start());
+      if (allows('calls')) patch(prototype, name, start);
     } catch {}
   }
-}
+};
 
 // What the widget's frame tells the page. The origin is tested first: data of
 // any kind arrives from anyone.
 const told = /(destination|event|type|name)\W+(sendMessage|messageSent|createThread|threadCreated)\b/i;
 
 const message = ({ isTrusted, origin, data }: MessageEvent) => {
-  if (!isTrusted || !isWidgetOrigin(origin)) return;
-  liveChatSeen();
-  look(); // it may have replaced its function without any new script
-  try {
-    if (allows('messages') && told.test(JSON.stringify(data))) start();
-  } catch {}
+  if (isTrusted && isWidgetOrigin(origin)) {
+    liveChatSeen();
+    look(); // it may have replaced its function without any new script
+    try {
+      if (allows('messages') && told.test(json(data))) start();
+    } catch {}
+  }
 };
 addEventListener('message', message, true);
 
@@ -87,8 +66,9 @@ let listening = false;
 addEventListener('blur', () => {
   try {
     const { src } = document.activeElement as HTMLIFrameElement;
-    if (listening || !allows('received') || !isWidgetOrigin(new URL(src).origin)) return;
-    new LiveChatSDK().on('messageReceived', start);
-    listening = true;
+    if (!listening && allows('received') && isWidgetOrigin(new URL(src).origin)) {
+      new LiveChatSDK().on('messageReceived', start);
+      listening = true;
+    }
   } catch {}
 });

@@ -31,4 +31,4 @@ export const moment = (): Moment => [
 // invalid UTF-8, with all the calls of their batch. The first alternative
 // steps over escaped backslashes.
 export const json = (value: unknown): string =>
-  JSON.stringify(value)?.replace(/\\\\|\\ud[89a-f]../g, (escape) => (escape[2] ? '\ufffd' : escape));
+  JSON.stringify(value)?.replace(/\\(\\|ud[89a-f]..)/g, (escape) => (escape[2] ? '\ufffd' : escape));

@@ -16,24 +16,30 @@ export type Result =
   | { success: true; data: Warnings | null }
   | { success: false; error: PeopleTrackingError };
 
-const errors = {
-  2015: ['NotInitializedPeopleTrackingError', 'People tracking SDK is not initialized. Call init() first'],
-  2016: ['SdkTrackError', 'Error when calling track(). Cause: '],
-  2017: ['PeopleUpdateError', 'Error when calling updatePerson(). Cause: '],
-  2018: ['MissingAuthorizationTokenError', 'Missing authorization token. Make sure a registration exists.'],
-  2019: ['AppendToListError', 'Error when calling appendToList(). Cause: '],
-  2020: ['PersonStateError', 'Person synchronization failed. Cause: '],
-  4001: ['InitRequiredError', 'Live Chat is not initialized'],
+const failure = (code: number, name: string, message: string): Result => ({
+  success: false,
+  error: { code, name: name + 'Error', message, origin: 'fe-snippet', platform: 'fe-snippet' },
+});
+
+// The methods with an error of their own. 2018 is not among them: only the
+// server can tell.
+export const errors: Record<string, [code: number, name: string, text?: string]> = {
+  track: [2016, 'SdkTrack'],
+  updatePerson: [2017, 'PeopleUpdate'],
+  appendToList: [2019, 'AppendToList'],
 };
 
-export type Code = keyof typeof errors;
+// fail makes the answer for a fault found in the page, by the method called.
+export const fail = (method: string, cause: unknown): Result => {
+  const [code, name, text = `Error when calling ${method}()`] = errors[method] || [2020, 'PersonState', 'Person synchronization failed'];
+  return failure(code, name, `${text}. Cause: ${cause}`);
+};
 
-// fail makes the answer for a fault found in the page. The cause completes the
-// messages of 2016, 2017, 2019 and 2020.
-export function fail(code: Code = 2020, cause = ''): Result {
-  const [name, message] = errors[code];
-  return {
-    success: false,
-    error: { code, name, message: message + cause, origin: 'fe-snippet', platform: 'fe-snippet' },
-  };
-}
+export const notInitialized = failure(2015, 'NotInitializedPeopleTracking', 'People tracking SDK is not initialized. Call init() first');
+export const initRequired = failure(4001, 'InitRequired', 'Live Chat is not initialized');
+
+// warn makes the answer of a call that succeeds with a warning (B27).
+export const warn = (code: string): Result => ({
+  success: true,
+  data: { warnings: [{ code, message: code }] },
+});

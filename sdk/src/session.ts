@@ -1,83 +1,103 @@
 // What is known of this page: who initialised it, whether it was counted, and
 // the state of the chat.
 
-import { automaticKey } from './config';
+import { options } from './config';
 import { LIVE_CHAT } from './limits';
 import { widget } from './livechat';
-import { Moment, json, moment } from './page';
-import { adopt, hold, identify, letGo } from './queue';
+import { json, moment } from './page';
+import { decide } from './consent';
+import { forget } from './device';
+import { adopt, hold, letGo } from './adopt';
+import { queue, settle } from './queue';
 import { active, ready } from './ready';
-import { Result, fail } from './results';
-import { enqueue, flush, key, refuse, schedule, useKey } from './sender';
+import { Result, fail, warn } from './results';
+import { enqueue, refuse, send } from './sender';
+import { each, write } from './storage';
 import { settled } from './views';
+
+// key is the API key in force; without one there was no init.
+export let key: string | undefined;
 
 // An explicit init, under way or done. It goes when it fails.
 export let explicit: Promise<Result> | undefined;
-let explicitKey: string;
 
 // explicitly initialises for the page. The first call wins; a further one
 // shares its outcome (B21). Calls made meanwhile queue behind it.
-export async function explicitly(apiKey: string): Promise<Result> {
+export const explicitly = async (apiKey: string): Promise<Result> => {
   if (!explicit) {
     const before = key;
-    explicitKey = apiKey;
     explicit = begin(apiKey, ({ success }) => {
       if (success) return;
       explicit = undefined;
-      useKey(before);
+      key = before;
     });
     active.then(() => setTimeout(refuse, LIVE_CHAT));
     return explicit;
   }
-  if (explicitKey !== apiKey) return fail(2020, 'another API key is in use');
+  if (key !== apiKey) return fail('', 'another key in use');
   const result = await explicit;
-  return result.success
-    ? { success: true, data: { warnings: [{ code: 'already_initialized', message: 'already initialized' }] } }
-    : result;
-}
+  return result.success ? warn('already_initialized') : result;
+};
 
-function begin(apiKey: string, onAnswer?: (result: Result) => void): Promise<Result> {
-  useKey(apiKey);
-  identify();
-  const result = enqueue('init', '{}', 2020, onAnswer);
+const begin = (apiKey: string, onAnswer?: (result: Result) => void): Promise<Result> => {
+  key = apiKey;
+  if (decision != null) report(decision);
+  const result = enqueue('init', '{}', onAnswer);
   ready.then(() => {
     hold();
-    adopt(schedule);
+    adopt();
   });
   held.splice(0).forEach((report) => report());
   firstView();
   return result;
-}
+};
 
 // view counts a page view.
-export const view = (made?: Moment, onAnswer?: (result: Result) => void) => enqueue('page', '{}', 2020, onAnswer, made);
+export const view = (onAnswer?: (result: Result) => void) => enqueue('page', '{}', onAnswer);
+
+let decision: boolean | undefined;
+
+const report = (granted: boolean) => enqueue('consent', json({ granted }));
+
+// consent takes the visitor's decision (B30), and tells the server once there
+// was an init. A withdrawal leaves nothing behind in this browser.
+export const consent = (granted: boolean): Result | Promise<Result> => {
+  decide((decision = granted));
+  // An older decision must not come behind this one.
+  for (const call of queue) if (!granted || call.method === 'consent') settle(call, warn('not_recorded'));
+  if (!granted) {
+    each(write);
+    forget();
+  }
+  return key ? report(granted) : warn('not_initialized');
+};
 
 // further counts a view after the first one, when there was an init.
-export function further(): void {
+export const further = (): void => {
   if (key) view();
-}
+};
 
 let viewed = false;
 
 // firstView counts the page once it is visible and its head with the title is
 // parsed, or now when it is left before that.
-export function firstView(now?: boolean): void {
+export const firstView = (now?: boolean): void => {
   if (!key || viewed || (!now && (document.hidden || !document.body))) return;
   viewed = true;
-  view(moment(), ({ success }) => {
+  view(({ success }) => {
     viewed = success; // refused under one key, it counts under the next
   });
-}
+};
 
-function end(): void {
+const end = (): void => {
   settled();
-  flush();
-}
+  send(true);
+};
 
 addEventListener('visibilitychange', () => {
   firstView(document.hidden); // left before its head was parsed: it was seen
   if (document.hidden) end();
-  else if (key) adopt(schedule);
+  else if (key) adopt();
 });
 
 addEventListener('pagehide', () => {
@@ -92,36 +112,36 @@ addEventListener('pageshow', ({ persisted }) => {
   view();
 });
 
-const held: Array<() => void> = [];
+export const held: Array<() => void> = [];
 let started = false;
 let token: string | undefined;
 
 // chat reports a state of the Live Chat session, after init where there was
 // none yet.
-export function chat(state: string, jwt?: string, made = moment()): any {
-  if (state !== 'authenticated') started = state === 'started';
+export const chat = (state: string, jwt?: string, made = moment()): any => {
+  started = state === 'started' || (started && !!jwt); // whoever ends gives no token
   if (state !== 'started') token = jwt;
   if (!key) return held.push(() => chat(state, jwt, made));
-  return enqueue('chat', json({ state, widgetId: widget, token: jwt }), 2020, ({ success }) => {
-    // The next message is another chance.
-    if (state === 'started') started = success;
+  return enqueue('chat', json({ state, widgetId: widget, token: jwt }), ({ success }) => {
+    started &&= success; // the next message is another chance
   }, made);
-}
+};
 
 // observed takes what was seen of the widget. It may be told the same thing
 // many times: the real script replays what its stub queued.
-export function observed(state: string, jwt?: string): void {
+export const observed = (state: string, jwt?: string): void => {
   if (state === 'started' ? !started : !jwt || jwt !== token) chat(state, jwt);
-}
+};
 
 // Automatic initialisation, when the page did not do so itself. It waits
 // without limit, as nobody is told of a failure, and one task longer than the
 // page's own handlers.
 const parsed = () => {
-  setTimeout(async () => {
-    await ready;
-    if (automaticKey && !explicit) begin(automaticKey);
-  });
+  setTimeout(() =>
+    ready.then(() => {
+      if (options.key && !explicit) begin(options.key);
+    }),
+  );
   firstView();
 };
 if (document.body) parsed();

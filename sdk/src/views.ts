@@ -1,10 +1,10 @@
 // Page views of a single-page site after the first one: whenever the path
-// changes without a new document. That needs the Navigation API; patching the
-// site's history instead could be seen.
+// changes without a new document.
 
-import { everyNavigation } from './config';
+import { options } from './config';
 import { SETTLE } from './limits';
 import { moved } from './page';
+import { patch } from './patch';
 import { further } from './session';
 
 let { pathname, href } = location;
@@ -17,11 +17,19 @@ const changed = () => {
   ({ pathname, href } = location);
   timer = setTimeout(settled, SETTLE);
 };
-if (everyNavigation) (window as any).navigation?.addEventListener('currententrychange', changed);
+
+if (options.views) {
+  const { navigation } = window as any;
+  if (navigation) navigation.addEventListener('currententrychange', changed);
+  else {
+    addEventListener('popstate', changed);
+    for (const name of ['pushState', 'replaceState']) patch(History.prototype, name, changed);
+  }
+};
 
 // settled counts the view that waits for its title; the end of a page does too.
-export function settled(): void {
+export const settled = (): void => {
   if (timer) further();
   clearTimeout(timer);
   timer = 0;
-}
+};
