@@ -12,6 +12,7 @@ import (
 //
 //	GET /people_tracking/health/live   200 while the process answers
 //	GET /people_tracking/health/ready  200 while calls are recorded, else 503 with the reason
+//	GET /people_tracking/backup        the whole store, while it is worked on
 //
 // It keeps no context: Caddy replaces the admin endpoint before it provisions
 // a configuration and leaves it there when that fails, so a context of its own
@@ -31,6 +32,7 @@ func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/people_tracking/health/live", Handler: caddy.AdminHandlerFunc(serveLive)},
 		{Pattern: "/people_tracking/health/ready", Handler: caddy.AdminHandlerFunc(serveReady)},
+		{Pattern: backupPath, Handler: caddy.AdminHandlerFunc(serveBackup)},
 	}
 }
 
