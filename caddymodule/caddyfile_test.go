@@ -192,6 +192,8 @@ func TestHandlerCaddyfile(t *testing.T) {
 				chat_signals calls received
 				widget_origins https://chat.example
 				redact_query sid voucher
+				consent required cookie cmp all
+				respect gpc dnt
 				csp amend
 				app_shell / /offline
 				after_x_ua
@@ -201,7 +203,8 @@ func TestHandlerCaddyfile(t *testing.T) {
 				Account: "shop", BasePath: "/shop/people", APIKey: "k", SessionCookies: []string{"chat", "chat2"},
 				Origins: []string{"https://a.example", "https://b.example:8443"}, NoInject: true, Load: "async", ManualInit: true,
 				PageViews: "navigation", ChatSignals: []string{"calls", "received"}, WidgetOrigins: []string{"https://chat.example"},
-				RedactQuery: []string{"sid", "voucher"}, CSP: "amend", AppShell: []string{"/", "/offline"}, AfterXUA: true, Debug: true,
+				RedactQuery: []string{"sid", "voucher"}, Consent: "required", ConsentCookie: ConsentCookie{"cmp", "all"}, Respect: []string{"gpc", "dnt"},
+				CSP: "amend", AppShell: []string{"/", "/offline"}, AfterXUA: true, Debug: true,
 			},
 		},
 		"ok/the other words": {
@@ -211,10 +214,19 @@ func TestHandlerCaddyfile(t *testing.T) {
 		"fail/argument": {input: `people_tracking /shop`, err: "wrong argument count"},
 		"fail/unknown option": {
 			input: "people_tracking {\nbase /x\n}",
-			err: `unrecognized option "base", allowed are account, after_x_ua, api_key, app_shell, auto_init, base_path, chat_signals, csp, debug, ` +
-				`inject, load, origins, page_views, redact_query, session_cookie and widget_origins, at Testfile:2`,
+			err: `unrecognized option "base", allowed are account, after_x_ua, api_key, app_shell, auto_init, base_path, chat_signals, consent, csp, debug, ` +
+				`inject, load, origins, page_views, redact_query, respect, session_cookie and widget_origins, at Testfile:2`,
 		},
 		"fail/option twice":         {input: "people_tracking {\ndebug\ndebug\n}", err: "debug is already specified, at Testfile:3"},
+		"fail/consent missing":      {input: "people_tracking {\nconsent\n}", err: "consent wants required or implied"},
+		"fail/word of consent":      {input: "people_tracking {\nconsent asked\n}", err: "consent asked: allowed are implied and required, at Testfile:2"},
+		"fail/consent's cookie":     {input: "people_tracking {\nconsent required cookie cmp\n}", err: "cookie <name> <value>"},
+		"fail/consent by what":      {input: "people_tracking {\nconsent required header cmp all\n}", err: "cookie <name> <value>"},
+		"fail/consent by our own":   {input: "people_tracking {\nconsent required cookie _people x\n}", err: "this is our own"},
+		"fail/consent by no cookie": {input: "people_tracking {\nconsent required cookie cmp a;b\n}", err: "not a cookie's name with a value"},
+		"fail/respect missing":      {input: "people_tracking {\nrespect\n}", err: "wrong argument count"},
+		"fail/word of respect":      {input: "people_tracking {\nrespect p3p\n}", err: "respect p3p: allowed are dnt and gpc"},
+		"fail/respect twice":        {input: "people_tracking {\nrespect gpc gpc\n}", err: "respect: gpc is given twice"},
 		"fail/flag with argument":   {input: "people_tracking {\ndebug on\n}", err: "wrong argument count"},
 		"fail/base path missing":    {input: "people_tracking {\nbase_path\n}", err: "wrong argument count"},
 		"fail/base path relative":   {input: "people_tracking {\nbase_path people\n}", err: `base_path "people" is no path`},

@@ -64,6 +64,15 @@ type Handler struct {
 	// Names of query parameters whose values are not stored, further to those
 	// that are never stored, such as token or password. Default: none.
 	RedactQuery []string `json:"redact_query,omitempty"`
+	// Whether anything is stored before the visitor has consented: not while it
+	// is `required`. Default: implied, until consent is withdrawn.
+	Consent string `json:"consent,omitempty"`
+	// The site's cookie that tells of consent. Default: none; the page tells by
+	// the SDK's consent(true).
+	ConsentCookie ConsentCookie `json:"consent_cookie,omitzero"`
+	// Store nothing of browsers that object by a header: `gpc` by Sec-GPC, `dnt`
+	// by DNT. Default: none.
+	Respect []string `json:"respect,omitempty"`
 	// What to do with pages whose Content-Security-Policy does not allow the
 	// script: `skip` leaves them alone, `amend` adds it to the policy. Default:
 	// skip.
@@ -109,6 +118,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.Load = cmp.Or(h.Load, loadSync)
 	h.PageViews = cmp.Or(h.PageViews, viewsInit)
 	h.CSP = cmp.Or(h.CSP, cspSkip)
+	h.Consent = cmp.Or(h.Consent, consentImplied)
 	app, err := ctx.App(directive)
 	if err != nil {
 		return err
@@ -132,6 +142,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		SessionCookies: h.SessionCookies,
 		Origins:        h.Origins,
 		RedactQuery:    h.RedactQuery,
+		Consent:        h.collectorConsent(),
+		RespectGPC:     slices.Contains(h.Respect, respectGPC),
+		RespectDNT:     slices.Contains(h.Respect, respectDNT),
 		Site:           h.site,
 		ClientIP:       clientIP,
 		Limiter:        h.app.limiter,
@@ -155,6 +168,7 @@ func (h *Handler) Validate() error {
 		{"load", h.Load, loadWords},
 		{"page_views", h.PageViews, viewsWords},
 		{"csp", h.CSP, cspWords},
+		{"consent", h.Consent, consentWords},
 	} {
 		if !slices.Contains(choice.words, choice.value) {
 			return fmt.Errorf("%s %q: allowed are %s", choice.option, choice.value, allowed(choice.words))
@@ -164,6 +178,9 @@ func (h *Handler) Validate() error {
 		if !slices.Contains(signalWords, signal) || signal == signalsOff && len(h.ChatSignals) > 1 {
 			return fmt.Errorf("chat_signals: allowed are %s, off alone", allowed(signalWords))
 		}
+	}
+	if err := h.checkRespect(); err != nil {
+		return err
 	}
 	_, err := h.page("")
 	return err

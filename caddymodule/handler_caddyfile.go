@@ -52,6 +52,8 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		chat_signals   off|calls|messages|received...
 //		widget_origins <origin>...
 //		redact_query   <name>...
+//		consent        required|implied [cookie <name> <value>]
+//		respect        gpc|dnt...
 //		csp            skip|amend
 //		app_shell      <path>...
 //		after_x_ua
@@ -97,6 +99,8 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, accounts []string) error {
 		"chat_signals":   h.parseSignals,
 		"widget_origins": list(&h.WidgetOrigins),
 		"redact_query":   list(&h.RedactQuery),
+		"consent":        h.parseConsent,
+		"respect":        h.parseRespect,
 		"csp":            oneOf(&h.CSP, cspWords...),
 		"app_shell":      list(&h.AppShell),
 		"after_x_ua":     flag(&h.AfterXUA),

@@ -36,13 +36,17 @@ func served(body string, headers ...string) http.HandlerFunc {
 
 func TestOptionsOfTheScript(t *testing.T) {
 	for options, want := range map[string]string{
-		"":                            `<script src="/_people/v1/sdk.js?v=%s" data-key="auto"></script>`,
-		"base_path /p/q":              `<script src="/p/q/v1/sdk.js?v=%s" data-key="auto"></script>`,
-		"load async":                  `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" async></script>`,
-		"auto_init off":               `<script src="/_people/v1/sdk.js?v=%s"></script>`,
-		"page_views navigation":       `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-views="navigation"></script>`,
-		"chat_signals calls messages": `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-signals="calls messages"></script>`,
-		"chat_signals off":            `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-signals=""></script>`,
+		"":                                `<script src="/_people/v1/sdk.js?v=%s" data-key="auto"></script>`,
+		"base_path /p/q":                  `<script src="/p/q/v1/sdk.js?v=%s" data-key="auto"></script>`,
+		"load async":                      `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" async></script>`,
+		"auto_init off":                   `<script src="/_people/v1/sdk.js?v=%s"></script>`,
+		"page_views navigation":           `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-views="navigation"></script>`,
+		"chat_signals calls messages":     `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-signals="calls messages"></script>`,
+		"chat_signals off":                `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-signals=""></script>`,
+		"consent implied":                 `<script src="/_people/v1/sdk.js?v=%s" data-key="auto"></script>`,
+		"consent required":                `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-consent="required"></script>`,
+		"consent required cookie cmp all": `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-consent="required" data-consent-cookie="cmp=all"></script>`,
+		"consent implied cookie cmp all":  `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-consent-cookie="cmp=all"></script>`,
 		"widget_origins https://chat.example:444": `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-widget-origins="https://chat.example:444"></script>`,
 	} {
 		t.Run("ok/"+options, func(t *testing.T) {
@@ -175,6 +179,9 @@ func TestJSONIsJudgedLikeTheCaddyfile(t *testing.T) {
 		"fail/load":           {handler: `"load":"defer"`, err: "allowed are sync and async"},
 		"fail/page views":     {handler: `"page_views":"all"`, err: "allowed are init and navigation"},
 		"fail/csp":            {handler: `"csp":"ignore"`, err: "allowed are skip and amend"},
+		"fail/consent":        {handler: `"consent":"asked"`, err: "allowed are implied and required"},
+		"fail/consent cookie": {handler: `"consent_cookie":{"name":"cmp"}`, err: "consent cookie"},
+		"fail/respect":        {handler: `"respect":["p3p"]`, err: "allowed are dnt and gpc"},
 		"fail/signals":        {handler: `"chat_signals":["off","calls"]`, err: "off alone"},
 		"fail/origin":         {handler: `"origins":["shop.example"]`, err: "shop.example"},
 		"fail/widget origin":  {handler: `"widget_origins":["chat.example"]`, err: "chat.example"},

@@ -70,6 +70,9 @@ func (h *Handler) tag(prefix string) sdk.TagOptions {
 		PageViews:     h.PageViews,
 		Signals:       h.ChatSignals,
 		WidgetOrigins: h.WidgetOrigins,
+
+		ConsentRequired: h.Consent == consentRequired,
+		ConsentCookie:   h.ConsentCookie.attribute(),
 	}
 	if len(h.ChatSignals) == 1 && h.ChatSignals[0] == signalsOff {
 		options.Signals = []string{}

@@ -22,7 +22,13 @@ const (
 	ConsentRefused
 )
 
-const notConsented = "the visitor has not consented"
+const notConsented = "the visitor does not consent"
+
+// withoutConsent says that nothing of the request can be about a visitor who
+// consented: the store need not be asked.
+func (req *Request) withoutConsent() bool {
+	return req.Consent != ConsentAssumed && decisions(req) < 0 && (req.Consent == ConsentRefused || len(req.DeviceTokens) == 0)
+}
 
 // consentCall reads a consent call; ok is false when it is malformed.
 func consentCall(call *Call) (granted, ok bool) {

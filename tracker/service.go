@@ -132,6 +132,9 @@ func (s *Service) Batch(ctx context.Context, req *Request) (*Response, error) {
 	if req.Agent.DeviceType == deviceSpider {
 		return unrecorded(req, "spiders are not recorded"), nil
 	}
+	if req.withoutConsent() {
+		return unrecorded(req, notConsented), nil
+	}
 	if decided := decisions(req); decided > 0 {
 		return s.inTwo(ctx, req, decided)
 	} else if decided == 0 {
@@ -170,9 +173,13 @@ func unrecorded(req *Request, why string) *Response {
 	return response
 }
 
+// NotRecorded is the code of the warning on a call that succeeds and leaves no
+// trace: of a spider, without consent, or of before an erasure.
+const NotRecorded = "not_recorded"
+
 // notRecorded is the warning of a call that succeeds and leaves no trace.
 func notRecorded(why string) []Warning {
-	return []Warning{{Code: "not_recorded", Message: why}}
+	return []Warning{{Code: NotRecorded, Message: why}}
 }
 
 func (s *Service) run(ctx context.Context, req *Request, account AccountConfig, granted bool) (*Response, error) {

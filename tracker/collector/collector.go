@@ -45,6 +45,11 @@ type Config struct {
 	Origins []string
 	// RedactQuery names further parameters whose values are not stored (B32).
 	RedactQuery []string
+	// Consent says what has to be known of a visitor's consent (B30).
+	Consent Consent
+	// RespectGPC and RespectDNT record nothing of a browser that sends Sec-GPC
+	// or DNT (B31).
+	RespectGPC, RespectDNT bool
 	// Site says where the request arrived as the browser sees it. Only headers
 	// of trusted proxies may have been used for it (B37).
 	Site func(*http.Request) Site
@@ -80,6 +85,8 @@ type Handler struct {
 	origins        map[string]bool
 	allow          string // the Allow header
 	redact         *redactor
+	consent        Consent
+	gpc, dnt       bool
 	site           func(*http.Request) Site
 	clientIP       func(*http.Request) string
 	limits         *Limiter
@@ -98,6 +105,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	h := &Handler{
 		tracker: cfg.Tracker, account: cfg.Account, keys: cfg.Keys, sessionCookies: slices.Clone(cfg.SessionCookies),
+		consent: cfg.Consent, gpc: cfg.RespectGPC, dnt: cfg.RespectDNT,
 		origins: make(map[string]bool, len(cfg.Origins)), allow: http.MethodPost, site: cfg.Site, clientIP: cfg.ClientIP,
 		warnings: rate.Sometimes{First: 1, Interval: time.Minute}, agents: newAgents(), now: cfg.Now, newID: cfg.NewID, log: cfg.Logger, observe: cfg.Observe,
 	}
@@ -111,6 +119,9 @@ func New(cfg Config) (*Handler, error) {
 		h.allow = "OPTIONS, POST"
 	}
 	err := checkSessionCookies(cfg.SessionCookies)
+	if err == nil {
+		err = cfg.Consent.Check()
+	}
 	if err == nil {
 		h.redact, err = newRedactor(cfg.RedactQuery)
 	}

@@ -139,6 +139,7 @@ var members = map[string][]string{
 	tracker.MethodChat:         {"state", "widgetId", "token"},
 	tracker.MethodUpdatePerson: nil,
 	tracker.MethodAppendToList: {"attributeName", "value"},
+	tracker.MethodConsent:      {"granted"},
 }
 
 // callDepthFault is the reason for a call whose params were cut.

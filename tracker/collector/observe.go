@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"net/http"
 	"strconv"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
@@ -8,7 +9,9 @@ import (
 
 // What may become of a request as a whole.
 const (
-	ResultOK          = "ok" // carried out; each call has its own result
+	ResultOK          = "ok"         // carried out; each call has its own result
+	ResultNoConsent   = "no_consent" // likewise, and nothing was recorded (B30)
+	ResultOptedOut    = "opted_out"  // likewise, because of Sec-GPC or DNT (B31)
 	ResultPreflight   = "preflight"
 	ResultMethod      = "method"         // 405
 	ResultMediaType   = "media_type"     // 415
@@ -28,8 +31,8 @@ type Observation struct {
 	// Method is the call's (tracker.MethodInit and so on), "" for the request
 	// as a whole.
 	Method string
-	// Result is one of the Result constants for a request, for a call "ok" or
-	// the code of its error in decimal.
+	// Result is one of the Result constants for a request, for a call "ok",
+	// "not_recorded" or the code of its error in decimal.
 	Result string
 }
 
@@ -37,6 +40,17 @@ func (h *Handler) observeRequest(result string) {
 	if h.observe != nil {
 		h.observe(Observation{Result: result})
 	}
+}
+
+// kept is what became of a request that was carried out.
+func (h *Handler) kept(r *http.Request, req *tracker.Request, res *tracker.Response) string {
+	switch {
+	case req.Consent == tracker.ConsentAssumed || !unkept(res):
+		return ResultOK
+	case h.optedOut(r):
+		return ResultOptedOut
+	}
+	return ResultNoConsent
 }
 
 func (h *Handler) observeCalls(req *tracker.Request, res *tracker.Response) {
@@ -47,6 +61,8 @@ func (h *Handler) observeCalls(req *tracker.Request, res *tracker.Response) {
 		result := ResultOK
 		if err := res.Results[i].Err; err != nil {
 			result = strconv.Itoa(err.Code)
+		} else if notRecorded(&res.Results[i]) {
+			result = tracker.NotRecorded
 		}
 		h.observe(Observation{Method: call.Method, Result: result})
 	}

@@ -52,7 +52,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setCookies(header, site, res)
 	*scratch = appendResponse((*scratch)[:0], res) // the body in it is decoded
 	writeJSON(w, http.StatusOK, *scratch)
-	h.observeRequest(ResultOK)
+	h.observeRequest(h.kept(r, req, res))
 	h.observeCalls(req, res)
 }
 
@@ -73,9 +73,12 @@ func (h *Handler) accept(r *http.Request, site Site, from caller, scratch *[]byt
 		return nil, refuse(http.StatusForbidden, ResultOrigin, "the calling page's origin is not allowed")
 	}
 	now := h.now()
-	// No cookie is read above this line: what decides by headers whether
-	// anything may be recorded at all stands here (B30).
-	carried := h.readCookies(r, site)
+	// No cookie is read above this line, and below it none but what consent
+	// allows (B30).
+	consent, carried := h.consentOf(r), cookies{}
+	if consent == tracker.ConsentAssumed {
+		carried = h.readCookies(r, site)
+	}
 	who := subject{address: addressPrefix(h.clientIP(r))}
 	who.setDevice(carried.device)
 	if wait := h.limits.take(who, 1, now); wait > 0 {
@@ -93,11 +96,16 @@ func (h *Handler) accept(r *http.Request, site Site, from caller, scratch *[]byt
 	if refused != nil {
 		return nil, refused
 	}
+	if consent != tracker.ConsentAssumed {
+		carried = h.cookiesUnder(consent, r, site, wire)
+	}
 	// The first call was counted before the body was read.
 	if wait := h.limits.take(who, len(wire.Calls)-1, now); wait > 0 {
 		return nil, tooMany(wait)
 	}
-	return h.request(r, wire, carried, warnings, now), nil
+	req := h.request(r, wire, carried, warnings, now)
+	req.Consent = consent
+	return req, nil
 }
 
 // checkEnvelope judges what the request line and its headers say about the body.
