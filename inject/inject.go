@@ -83,6 +83,7 @@ type Injector struct {
 	afterXUA    bool
 	debug       bool
 	appShell    map[string]bool
+	leftAlone   *leftAlone
 	observe     func(Outcome)
 	logger      *slog.Logger
 }
@@ -113,6 +114,7 @@ func New(c Config) (*Injector, error) {
 		xhtml:       c.XHTML,
 		afterXUA:    c.AfterXUACompatible,
 		debug:       c.Debug,
+		leftAlone:   newLeftAlone(),
 		appShell:    make(map[string]bool, len(c.AppShell)),
 		observe:     c.Observe,
 		logger:      c.Logger,

@@ -173,14 +173,18 @@ func (w *writer) prepare(h http.Header) {
 		delete(h, "If-Range")
 		delete(h, "Range")
 	}
-	w.validators = w.in.translate(h, page)
+	w.validators = w.in.translate(w.req, h, page)
 }
 
-// translate rewrites If-None-Match and If-Modified-Since in h (rule 4).
-func (in *Injector) translate(h http.Header, page bool) validators {
+// translate rewrites If-None-Match and If-Modified-Since in h, the header of
+// what r becomes (rule 4).
+func (in *Injector) translate(r *http.Request, h http.Header, page bool) validators {
 	kept, since, v := in.ours(h["If-None-Match"])
-	if !v.translated && !page {
-		return v // the copy is of an image or the like, whose 304 spares its bytes
+	if !v.translated {
+		if !page {
+			return v // the copy is of an image or the like, whose 304 spares its bytes
+		}
+		kept = in.others(r)
 	}
 	delete(h, "If-None-Match")
 	if len(kept) > 0 {
@@ -215,6 +219,19 @@ func (in *Injector) ours(lines []string) (kept []string, since string, v validat
 		}
 	}
 	return kept, since, v
+}
+
+// others picks the members of If-None-Match that are of responses without the
+// script, which are to stay without it.
+func (in *Injector) others(r *http.Request) (kept []string) {
+	for _, line := range r.Header["If-None-Match"] {
+		for tag := range entityTags(line) {
+			if in.leftAlone.has(r, tag) {
+				kept = append(kept, tag)
+			}
+		}
+	}
+	return kept
 }
 
 // stripTag removes our suffix from an entity tag, if it has the current one.

@@ -78,6 +78,7 @@ func (w *writer) WriteHeader(status int) {
 	w.status = status
 	w.length = -1
 	if skip := w.gate(); skip != Injected {
+		w.in.leftAlone.note(w.req, status, w.rw.Header()["Etag"])
 		w.pass(skip)
 		return
 	}
