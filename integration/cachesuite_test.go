@@ -28,7 +28,7 @@ const envCacheTests = "PEOPLE_CACHE_TESTS"
 var owed = map[string]string{
 	"304-etag-update-response-Content-MD5": "digests of a changed body are removed (rule 15)",
 	"headers-store-Content-MD5":            "digests of a changed body are removed (rule 15)",
-	"conditional-lm-stale": "a date alone may be that of a copy without the script (rule 4)",
+	"conditional-lm-stale":                 "a date alone may be that of a copy without the script (rule 4)",
 }
 
 // TestP7CacheSuite runs the suite of cache-tests.fyi through us and through
