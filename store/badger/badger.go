@@ -42,7 +42,8 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("badger: %w", err)
 	}
 	warnReadable(dir, opts.Logger)
-	b := &bdb{dir: dir, opts: opts, log: opts.Logger, stop: make(chan struct{})}
+	b := &bdb{dir: dir, opts: opts, log: opts.Logger, readers: newReaders(), stop: make(chan struct{})}
+	b.purgeEvery.Store(int64(opts.PurgeInterval))
 	if err := b.open(); err != nil {
 		return nil, err
 	}
@@ -76,6 +77,11 @@ type bdb struct {
 	disk      *watchdog
 	presence  *presence
 	giveUp    *giveUp
+	readers   *readers
+
+	writing    sync.Mutex   // held while something is committed
+	purging    sync.Mutex   // held while a purge is under way
+	purgeEvery atomic.Int64 // time.Duration, see Options.PurgeInterval
 
 	stop chan struct{} // closed by Close
 	jobs sync.WaitGroup
@@ -131,7 +137,8 @@ func (b *bdb) Snapshot(context.Context) (store.Snapshot, error) {
 	if b.headless.Load() {
 		return nil, errReopen
 	}
-	return &snapshot{txn: b.db.NewTransaction(false)}, nil
+	over := b.readers.begin()
+	return &snapshot{txn: b.db.NewTransaction(false), over: over}, nil
 }
 
 // Begin implements store.Engine.
@@ -145,7 +152,8 @@ func (b *bdb) Begin() (store.Batch, error) {
 	if b.broken.Load() {
 		return nil, errReopen
 	}
-	return &batch{snapshot: snapshot{txn: b.db.NewTransaction(false)}, b: b}, nil
+	over := b.readers.begin()
+	return &batch{snapshot: snapshot{txn: b.db.NewTransaction(false), over: over}, b: b}, nil
 }
 
 var errReopen = fmt.Errorf("%w: an earlier write to the disk failed, the store has to be opened again", store.ErrUnavailable)

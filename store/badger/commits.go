@@ -23,6 +23,13 @@ const sideName = "ACKNOWLEDGED"
 
 func encodeNumber(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
+func decodeNumber(value []byte) (uint64, error) {
+	if len(value) != 8 {
+		return 0, errors.New("badger: a number of the store's own is not one of this version")
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
+
 // checkCommits compares the last commit of the log with the last acknowledged.
 func (b *bdb) checkCommits() error {
 	logged, err := b.lastCommit()
@@ -61,10 +68,7 @@ func (b *bdb) lastCommit() (uint64, error) {
 	if err != nil || value == nil {
 		return 0, err
 	}
-	if len(value) != 8 {
-		return 0, errors.New("badger: the commit number is not one of this version")
-	}
-	return binary.BigEndian.Uint64(value), nil
+	return decodeNumber(value)
 }
 
 // sideFile keeps a number in two records of which one is written at a time, so

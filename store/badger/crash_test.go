@@ -40,6 +40,17 @@ func crashChild(dir, round string) {
 	}
 	var out sync.Mutex
 	var wg sync.WaitGroup
+	if n, err := strconv.Atoi(round); err == nil && n%2 == 1 { // every other round the files are rewritten all the time
+		wg.Go(func() {
+			for {
+				if err := s.Purge(); err != nil {
+					out.Lock()
+					fmt.Println("error", err)
+					out.Unlock()
+				}
+			}
+		})
+	}
 	for writer := range 8 {
 		wg.Go(func() {
 			for n := 0; ; n++ {

@@ -8,12 +8,14 @@ import (
 
 const (
 	idleTicks   = 10    // ticks without a commit after which memory is handed back
+	purgeLook   = 5     // ticks between two looks whether a purge is due
 	burstWrites = 5_000 // commits before that make it worth a collection
 )
 
 // start starts what runs beside the writer.
 func (b *bdb) start() {
 	b.jobs.Go(b.everyTick)
+	b.jobs.Go(func() { b.every(purgeLook*b.opts.tick, b.purgeIfDue) })
 	if b.opts.GCInterval > 0 {
 		b.jobs.Go(func() { b.every(b.opts.GCInterval, b.collect) })
 	}

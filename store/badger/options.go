@@ -49,6 +49,10 @@ type Options struct {
 	// GCInterval is the time between two collections of the value log. Default
 	// 10 minutes, never when negative.
 	GCInterval time.Duration
+	// PurgeInterval is the time between two purges, each of which takes the bytes
+	// of what was deleted before it out of the files. It is counted from the last
+	// purge on, over restarts. Default 24 hours, never when negative.
+	PurgeInterval time.Duration
 	// AcceptLoss opens a store whose log ends before the last commit that was
 	// acknowledged, or has a damaged table: what is missing was lost, for
 	// instance to a flipped bit.
@@ -60,7 +64,7 @@ type Options struct {
 	// DiskFree tells the free bytes of the file system that holds a directory.
 	// Default: the system's answer. Tests replace it.
 	DiskFree func(dir string) (uint64, error)
-	// Now is the clock of the metrics. Default time.Now.
+	// Now is the clock of the metrics and of purges. Default time.Now.
 	Now func() time.Time
 	// tick is the interval of the watchdog, replaced by tests.
 	tick time.Duration
@@ -86,6 +90,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.BallastBytes, 64<<20)
 	setDefault(&o.MinFreeBytes, max(minFree, 10*o.MemTableBytes))
 	setDefault(&o.GCInterval, 10*time.Minute)
+	setDefault(&o.PurgeInterval, 24*time.Hour)
 	setDefault(&o.tick, time.Second)
 	if o.DiskFree == nil {
 		o.DiskFree = diskFree

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 
 	engine "github.com/dgraph-io/badger/v4"
 
@@ -12,7 +13,8 @@ import (
 
 // snapshot reads one state of the database.
 type snapshot struct {
-	txn *engine.Txn
+	txn  *engine.Txn
+	over *sync.WaitGroup // nil: nobody waits for its end
 	// Opening an iterator takes longer than most scans: each direction has one,
 	// opened by the first scan and kept for the others.
 	forward, reverse *engine.Iterator
@@ -25,6 +27,10 @@ func (s *snapshot) Discard() {
 		}
 	}
 	s.txn.Discard()
+	if s.over != nil {
+		s.over.Done()
+		s.over = nil
+	}
 }
 
 // iterator returns the one of a direction. Values are in the tables beside
@@ -104,6 +110,8 @@ type batch struct {
 // Commit implements store.Batch. Locks are not written: the one writer runs the
 // updates one after the other, so nothing changes between a read and the commit.
 func (c *batch) Commit(writes []store.Write) error {
+	c.b.writing.Lock() // a purge may be at it
+	defer c.b.writing.Unlock()
 	txn := c.b.db.NewTransaction(true)
 	defer txn.Discard()
 	number := c.b.committed.Load() + 1
