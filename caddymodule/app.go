@@ -13,8 +13,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/livechat-people/caddy-people-tracking/store"
-	"github.com/livechat-people/caddy-people-tracking/store/badger"
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 	"github.com/livechat-people/caddy-people-tracking/tracker/collector"
 )
@@ -52,6 +50,10 @@ type App struct {
 	// How many calls are taken from one browser and from one network. What is
 	// more is asked to come later.
 	RateLimit RateLimit `json:"rate_limit,omitzero"`
+
+	// How long the bytes of what was deleted may stay in the files of a Badger
+	// store. Default: 24h, at least 1m; -1 is never, as far as this goes.
+	PurgeInterval caddy.Duration `json:"purge_interval,omitempty"`
 
 	// What belongs to the account `default`.
 	AccountConfig
@@ -104,8 +106,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	a.lease = &lease{place: at, reload: caddy.ActiveContext().Context != nil, log: a.log}
-	return nil
+	a.lease = &lease{place: at, reload: caddy.ActiveContext().Context != nil, log: a.log, tune: a.tune}
+	return a.checkPurgeInterval()
 }
 
 // Validate judges the configuration and builds the service from it, which
@@ -227,70 +229,6 @@ func (a *App) Cleanup() error {
 	}
 	return a.lease.release()
 }
-
-// Why calls are not recorded, in words for whoever asks the admin endpoint.
-// The causes are in the log.
-var (
-	errNoStore  = errors.New("the store is not open")
-	errHeld     = errors.New("the store is not open: another process holds its directory")
-	errBehind   = errors.New("the store is not open: it ends before what was acknowledged")
-	errDamaged  = errors.New("the store is not open: a table is damaged")
-	errSilent   = errors.New("the store does not answer")
-	errDiskFull = errors.New("the disk is almost full")
-	errLost     = errors.New("the store's directory was removed or replaced")
-	errBroken   = errors.New("a write to the disk failed")
-	errOutdated = errors.New("the store was written by a newer version of this program")
-)
-
-// ready says why calls are not recorded at the moment, nil when they are.
-func (a *App) ready(ctx context.Context) error {
-	engine, err := a.lease.engine()
-	if err != nil {
-		return notOpen(a.lease.cause())
-	}
-	if e, ok := engine.(*badger.Store); ok {
-		if err := refusing(e.Stats()); err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	switch err := engine.View(ctx, tracker.CheckLayout); {
-	case errors.Is(err, tracker.ErrNewer):
-		return errOutdated
-	case err != nil:
-		return errSilent
-	}
-	return nil
-}
-
-// notOpen says why a store is not open, in words without any detail.
-func notOpen(cause error) error {
-	for known, reason := range map[error]error{
-		store.ErrLocked: errHeld, badger.ErrBehind: errBehind, badger.ErrDamaged: errDamaged, tracker.ErrNewer: errOutdated,
-	} {
-		if errors.Is(cause, known) {
-			return reason
-		}
-	}
-	return errNoStore
-}
-
-// refusing says why a store that is open refuses updates, nil when it does not.
-func refusing(s badger.Stats) error {
-	switch {
-	case s.Lost:
-		return errLost
-	case s.Broken:
-		return errBroken
-	case s.DiskFull:
-		return errDiskFull
-	}
-	return nil
-}
-
-// readyTimeout is how long a store may take to answer a probe.
-const readyTimeout = 2 * time.Second
 
 // prefix is the path prefix that was stripped from r on its way to handler, ""
 // when none was (B39).

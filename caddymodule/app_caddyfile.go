@@ -47,9 +47,11 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //		auth_session_ttl <duration>
 //		strict_events    on|off
 //		token_lifetime   <duration>
+//		purge_interval   <duration>|off
 //		rate_limit {
 //			device  <calls per second> <burst>
 //			address <calls per second> <burst>
+//			total   <calls per second> <burst>
 //		}
 //		account <name> {
 //			<api_key, widget, event and attribute as below>
@@ -86,6 +88,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"strict_events":    onOff(&a.LenientEvents, "off"),
 		"token_lifetime":   a.parseTokenLifetime,
 		"rate_limit":       a.RateLimit.parse,
+		"purge_interval":   a.parsePurgeInterval,
 		"account":          a.parseAccount,
 	}.and(a.AccountConfig.options(a, DefaultAccount)).parseBlock(d)
 }
@@ -130,7 +133,7 @@ func (l *RateLimit) parse(d *caddyfile.Dispenser) error {
 	if err := noArgs(d); err != nil {
 		return err
 	}
-	return options{"device": l.Device.parse, "address": l.Address.parse}.parseBlock(d)
+	return options{"device": l.Device.parse, "address": l.Address.parse, "total": l.Total.parse}.parseBlock(d)
 }
 
 func (r *Rate) parse(d *caddyfile.Dispenser) error {

@@ -64,6 +64,12 @@ func TestAppCaddyfile(t *testing.T) {
 			input: "people_tracking {\nrate_limit {\ndevice 0.5 100\naddress 50 1000\n}\n}",
 			want:  &App{RateLimit: RateLimit{Device: Rate{0.5, 100}, Address: Rate{50, 1000}}},
 		},
+		"ok/rate of all": {
+			input: "people_tracking {\nrate_limit {\ntotal 5000 10000\n}\n}",
+			want:  &App{RateLimit: RateLimit{Total: Rate{5000, 10000}}},
+		},
+		"ok/purge interval": {input: "people_tracking {\npurge_interval 6h\n}", want: &App{PurgeInterval: caddy.Duration(6 * time.Hour)}},
+		"ok/no purges":      {input: "people_tracking {\npurge_interval off\n}", want: &App{PurgeInterval: -1}},
 		"ok/keys": {
 			input: "people_tracking {\napi_key one web:tracking:sdk\napi_key two people:read people:manage\n}",
 			want: &App{AccountConfig: AccountConfig{APIKeys: []APIKey{
@@ -110,7 +116,7 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/argument":               {input: `people_tracking on`, err: "wrong argument count"},
 		"fail/unknown option": {
 			input: "people_tracking {\nstores badger x\n}",
-			err:   `unrecognized option "stores", allowed are account, api_key, attribute, auth_session_ttl, chat_session_ttl, event, rate_limit, session_timeout, store, strict_events, token_lifetime, visitor_ttl and widget, at Testfile:2`,
+			err:   `unrecognized option "stores", allowed are account, api_key, attribute, auth_session_ttl, chat_session_ttl, event, purge_interval, rate_limit, session_timeout, store, strict_events, token_lifetime, visitor_ttl and widget, at Testfile:2`,
 		},
 		"fail/option twice":           {input: "people_tracking {\nsession_timeout 1h\nsession_timeout 2h\n}", err: "session_timeout is already specified, at Testfile:3"},
 		"fail/unexpected block":       {input: "people_tracking {\nsession_timeout 1h {\nx\n}\n}", err: `unrecognized option "{"`},
@@ -123,11 +129,14 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/duration too short":     {input: "people_tracking {\nsession_timeout 10ms\n}", err: "session_timeout: 10ms is under 1s"},
 		"fail/negative duration":      {input: "people_tracking {\nsession_timeout -1h\n}", err: "under 1s"},
 		"fail/duration missing":       {input: "people_tracking {\nsession_timeout\n}", err: "wrong argument count"},
+		"fail/purge interval":         {input: "people_tracking {\npurge_interval 30s\n}", err: "purge_interval: 30s is under 1m0s, at Testfile:2"},
+		"fail/purge interval twice":   {input: "people_tracking {\npurge_interval off 6h\n}", err: "wrong argument count"},
+		"fail/purge of a database":    {input: "people_tracking {\nstore postgres x\npurge_interval 6h\n}", err: "purge_interval is for the engine badger"},
 		"fail/on or off":              {input: "people_tracking {\nstrict_events yes\n}", err: "strict_events yes: allowed are on and off"},
 		"fail/rate of nothing":        {input: "people_tracking {\nrate_limit {\ndevice 0 100\n}\n}", err: `device: "0" is no number above 0`},
 		"fail/rate of everything":     {input: "people_tracking {\nrate_limit {\ndevice Inf 100\n}\n}", err: "no number above 0"},
 		"fail/small burst":            {input: "people_tracking {\nrate_limit {\naddress 5 99\n}\n}", err: "no whole number from 100"},
-		"fail/unknown rate":           {input: "people_tracking {\nrate_limit {\nperson 5 100\n}\n}", err: "allowed are address and device"},
+		"fail/unknown rate":           {input: "people_tracking {\nrate_limit {\nperson 5 100\n}\n}", err: "allowed are address, device and total"},
 		"fail/key without scope":      {input: "people_tracking {\napi_key web:tracking:sdk\n}", err: "api_key wants a key and at least one scope"},
 		"fail/unknown scope":          {input: "people_tracking {\napi_key k people:write\n}", err: "argument 2 is no scope, allowed are web:tracking:sdk, people:read and people:manage"},
 		"fail/scope twice":            {input: "people_tracking {\napi_key k people:read people:read\n}", err: "scope people:read is given twice"},

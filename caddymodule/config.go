@@ -12,6 +12,9 @@ type RateLimit struct {
 	// One network, a /24 of IPv4 or a /48 of IPv6. Default: 500 a second,
 	// bursts of 5000.
 	Address Rate `json:"address,omitzero"`
+	// All browsers and all sites together. What is more is answered with 503.
+	// Default: no bound.
+	Total Rate `json:"total,omitzero"`
 }
 
 // Rate is how many calls are taken, in the long run and at once.
@@ -21,7 +24,7 @@ type Rate struct {
 }
 
 func (l RateLimit) collector() collector.Limits {
-	return collector.Limits{Device: collector.Limit(l.Device), Address: collector.Limit(l.Address)}
+	return collector.Limits{Device: collector.Limit(l.Device), Address: collector.Limit(l.Address), Total: collector.Limit(l.Total)}
 }
 
 // APIKey lets pages track or programs read people.

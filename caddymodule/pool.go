@@ -42,6 +42,7 @@ type pooledStore struct {
 	engine store.Store // nil until it is open
 	cause  error       // why it is not open
 	closed bool
+	tune   func(store.Store) // of the newest configuration, see lease
 
 	stop    chan struct{} // closed by Destruct
 	retries sync.WaitGroup
@@ -66,7 +67,20 @@ func (p *pooledStore) try() bool {
 		p.engine = nil
 		return false
 	}
+	if p.tune != nil {
+		p.tune(engine)
+	}
 	return true
+}
+
+// adopt applies a configuration to the store, as soon as it is open.
+func (p *pooledStore) adopt(tune func(store.Store)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tune = tune
+	if p.engine != nil && tune != nil {
+		tune(p.engine)
+	}
 }
 
 // current is the open engine, or why there is none.
@@ -129,6 +143,7 @@ type lease struct {
 	place
 	reload bool // a configuration is running already
 	log    *slog.Logger
+	tune   func(store.Store) // applies the configuration to the open store; nil does nothing
 
 	mu     sync.Mutex
 	pooled *pooledStore // once taken
@@ -175,6 +190,7 @@ func (l *lease) take() (*pooledStore, error) {
 	if loaded {
 		pooled.logs.add(l.log)
 	}
+	pooled.adopt(l.tune)
 	l.pooled = pooled
 	return pooled, nil
 }

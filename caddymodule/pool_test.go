@@ -158,6 +158,7 @@ func TestB34ReadinessOfAStoreThatRefuses(t *testing.T) {
 	assert.NoError(t, refusing(badger.Stats{}))
 	assert.EqualError(t, refusing(badger.Stats{DiskFull: true}), "the disk is almost full")
 	assert.EqualError(t, refusing(badger.Stats{DiskFull: true, Broken: true}), "a write to the disk failed")
+	assert.ErrorContains(t, refusing(badger.Stats{Damaged: true}), "a table of the store is damaged")
 	assert.EqualError(t, refusing(badger.Stats{Broken: true, Lost: true}), "the store's directory was removed or replaced")
 }
 

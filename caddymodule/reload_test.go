@@ -81,6 +81,7 @@ func TestStoreInPostgreSQL(t *testing.T) {
 		c.tracks()
 		assert.Equal(t, http.StatusOK, c.readiness().status)
 		assert.InDelta(t, 1, c.metric("people_tracking_store_open"), 0)
+		assert.Positive(t, c.metric("people_tracking_store_connections"))
 	}
 }
 
@@ -115,6 +116,7 @@ func TestB34StoreThatLostCommits(t *testing.T) {
 	require.NoError(t, c.load("people_tracking {\nstore badger "+older+"\n}", site))
 	assert.Equal(t, http.StatusServiceUnavailable, c.call("/_people", "auto").status)
 	assert.Equal(t, 1, scripts(c.get("/").body))
+	assert.Contains(t, c.readiness().body, "it ends before what was acknowledged")
 	require.NoError(t, caddy.Stop())
 	require.NoError(t, c.load("people_tracking {\nstore badger "+older+" {\naccept_loss\n}\n}", site))
 	c.tracks()
@@ -251,7 +253,7 @@ func TestB34ColdStartWithoutAStore(t *testing.T) {
 	assert.NotEmpty(t, got.header.Get("Retry-After"))
 	got = c.readiness()
 	assert.Equal(t, http.StatusServiceUnavailable, got.status)
-	assert.Contains(t, got.body, "not open")
+	assert.Contains(t, got.body, "not open: another process holds its directory")
 
 	// A reload that names the same store is not refused for it.
 	require.NoError(t, c.load("people_tracking {\nstore badger "+dir+"\nsession_timeout 10m\n}", c.siteOf(upstream(t, nil))))

@@ -73,6 +73,7 @@ type bdb struct {
 	committed atomic.Uint64 // number of the last commit that was synced
 	broken    atomic.Bool   // a commit failed, see fail
 	headless  atomic.Bool   // and left Badger without a table in memory
+	damaged   atomic.Bool   // a table does not have the content that was written
 	side      *sideFile
 	disk      *watchdog
 	presence  *presence
@@ -82,6 +83,7 @@ type bdb struct {
 	writing    sync.Mutex   // held while something is committed
 	purging    sync.Mutex   // held while a purge is under way
 	purgeEvery atomic.Int64 // time.Duration, see Options.PurgeInterval
+	purges     atomic.Uint64
 
 	stop chan struct{} // closed by Close
 	jobs sync.WaitGroup

@@ -205,3 +205,26 @@ func TestADamagedTableCanBeAccepted(t *testing.T) {
 	assert.NotNil(t, get(t, s, "k9"))
 	put(t, s, "k", []byte("v"))
 }
+
+// Badger answers as if the keys of a damaged block were absent: a store that is
+// in use looks for it itself.
+func TestATableIsDamagedWhileTheStoreIsOpen(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, Options{Uncompressed: true, VerifyInterval: time.Millisecond})
+	for i := range 10 {
+		put(t, s, fmt.Sprint("k", i), make([]byte, 2000))
+	}
+	require.NoError(t, s.Purge()) // writes a table
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	require.NoError(t, err)
+	require.Len(t, tables, 1)
+	s.engine.verifyAgain()
+	assert.False(t, s.Stats().Damaged)
+	file, err := os.OpenFile(tables[0], os.O_RDWR, 0)
+	require.NoError(t, err)
+	_, err = file.WriteAt([]byte{0xff}, 3000)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	require.Eventually(t, func() bool { return s.Stats().Damaged }, 10*time.Second, time.Millisecond)
+	put(t, s, "k", []byte("v")) // what can go on does
+}

@@ -49,6 +49,9 @@ type Options struct {
 	// GCInterval is the time between two collections of the value log. Default
 	// 10 minutes, never when negative.
 	GCInterval time.Duration
+	// VerifyInterval is the time between two checks of all tables, which Open
+	// makes as well. Default 24 hours, never when negative.
+	VerifyInterval time.Duration
 	// PurgeInterval is the time between two purges, each of which takes the bytes
 	// of what was deleted before it out of the files. It is counted from the last
 	// purge on, over restarts. Default 24 hours, never when negative.
@@ -90,6 +93,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.BallastBytes, 64<<20)
 	setDefault(&o.MinFreeBytes, max(minFree, 10*o.MemTableBytes))
 	setDefault(&o.GCInterval, 10*time.Minute)
+	setDefault(&o.VerifyInterval, 24*time.Hour)
 	setDefault(&o.PurgeInterval, 24*time.Hour)
 	setDefault(&o.tick, time.Second)
 	if o.DiskFree == nil {

@@ -72,6 +72,7 @@ func (b *bdb) purge() error {
 	if left := b.stale(); len(left) > 0 {
 		b.log.Info("some deleted data stays until the next purge", slog.Int("tables", len(left)))
 	}
+	b.purges.Add(1)
 	b.log.Debug("deleted data purged from the files", slog.Duration("took", time.Since(start)))
 	return b.notePurge()
 }

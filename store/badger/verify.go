@@ -42,6 +42,35 @@ func (b *bdb) verify() error {
 	return nil
 }
 
+// verifyAgain reads every table while the store is in use. What a damaged one
+// held is lost already; from now on health and metrics tell of it.
+func (b *bdb) verifyAgain() {
+	if b.presence.lost.Load() {
+		return
+	}
+	tables, err := liveTables(b.dir, b.opts.engineOptions(b.dir))
+	if err != nil {
+		b.log.Warn("tables not verified", slog.Any("error", err))
+		return
+	}
+	for _, t := range tables {
+		select {
+		case <-b.stop:
+			return
+		default:
+		}
+		err := verifyTable(t)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // a compaction has replaced it
+		}
+		if err != nil {
+			b.damaged.Store(true)
+			b.log.Error("a table is damaged, and what it held is lost: restore a backup, and find out why the disk or the memory flips bits",
+				slog.String("table", t.path), slog.Any("error", err))
+		}
+	}
+}
+
 type liveTable struct {
 	path string
 	opts table.Options

@@ -22,6 +22,10 @@ type Limits struct {
 	// Device limits the calls of one device: 20 a second with bursts of 1,000,
 	// which is a full offline queue (500 calls) twice.
 	Device Limit
+	// Total limits the calls of all together: the one bound on how fast the
+	// store grows, and with it on memory, whoever calls and however many they
+	// are. By default there is none.
+	Total Limit
 }
 
 // Limit is a token bucket. Both fields are set, or neither.
@@ -75,16 +79,24 @@ func (b *buckets[K]) take(key K, n int, now time.Time) time.Duration {
 	if limiter.AllowN(now, n) {
 		return 0
 	}
-	missing := float64(n) - limiter.TokensAt(now)
-	return max(time.Duration(missing/b.limit.PerSecond*float64(time.Second)), time.Nanosecond)
+	return untilAvailable(limiter, n, b.limit.PerSecond, now)
 }
 
-// Limiter applies both limits to requests. Several handlers may share one, so
+// untilAvailable is how long it takes until n tokens are there, more than 0.
+func untilAvailable(limiter *rate.Limiter, n int, perSecond float64, now time.Time) time.Duration {
+	missing := float64(n) - limiter.TokensAt(now)
+	return max(time.Duration(missing/perSecond*float64(time.Second)), time.Nanosecond)
+}
+
+// Limiter applies the limits to requests. Several handlers may share one, so
 // that what it remembers stays bounded however many sites there are, and a
 // network has its share once. It is safe for concurrent use.
 type Limiter struct {
 	addresses *buckets[netip.Prefix]
 	devices   *buckets[deviceKey]
+
+	total     *rate.Limiter // nil: no bound
+	perSecond float64       // of total
 }
 
 // deviceKey is a hash, so that no cookie value is kept in memory.
@@ -108,7 +120,23 @@ func NewLimiter(limits Limits) (*Limiter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Limiter{addresses: newBuckets[netip.Prefix](address), devices: newBuckets[deviceKey](device)}, nil
+	total, err := limits.Total.orDefault("total", Limit{})
+	if err != nil {
+		return nil, err
+	}
+	l := &Limiter{addresses: newBuckets[netip.Prefix](address), devices: newBuckets[deviceKey](device)}
+	if total != (Limit{}) {
+		l.total, l.perSecond = rate.NewLimiter(rate.Limit(total.PerSecond), total.Burst), total.PerSecond
+	}
+	return l, nil
+}
+
+// takeTotal counts n calls of all together, like take.
+func (l *Limiter) takeTotal(n int, now time.Time) time.Duration {
+	if l.total == nil || n <= 0 || l.total.AllowN(now, n) {
+		return 0
+	}
+	return untilAvailable(l.total, n, l.perSecond, now)
 }
 
 // take counts n calls of s and returns 0, or how long s has to wait.

@@ -18,6 +18,7 @@ const (
 	ResultTooLarge    = "too_large"      // 413
 	ResultOrigin      = "foreign_origin" // 403
 	ResultRateLimited = "rate_limited"   // 429
+	ResultOverloaded  = "overloaded"     // 503, by the total
 	ResultMalformed   = "malformed"      // 400
 	ResultUnknownKey  = "unknown_key"    // 401
 	ResultKeyScope    = "key_scope"      // 403

@@ -84,6 +84,9 @@ func (h *Handler) accept(r *http.Request, site Site, from caller, scratch *[]byt
 	if wait := h.limits.take(who, 1, now); wait > 0 {
 		return nil, tooMany(wait)
 	}
+	if wait := h.limits.takeTotal(1, now); wait > 0 {
+		return nil, overloaded(wait)
+	}
 	body, refused := readBody(r, scratch)
 	if refused != nil {
 		return nil, refused
@@ -102,6 +105,9 @@ func (h *Handler) accept(r *http.Request, site Site, from caller, scratch *[]byt
 	// The first call was counted before the body was read.
 	if wait := h.limits.take(who, len(wire.Calls)-1, now); wait > 0 {
 		return nil, tooMany(wait)
+	}
+	if wait := h.limits.takeTotal(len(wire.Calls)-1, now); wait > 0 {
+		return nil, overloaded(wait)
 	}
 	req := h.request(r, wire, carried, warnings, now)
 	req.Consent = consent
@@ -131,6 +137,12 @@ func tooLarge() *refusal {
 
 func tooMany(wait time.Duration) *refusal {
 	return refuse(http.StatusTooManyRequests, ResultRateLimited, "too many calls").after(wait)
+}
+
+// overloaded asks the browser to come later. It did nothing wrong, so that is
+// not 429.
+func overloaded(wait time.Duration) *refusal {
+	return refuse(http.StatusServiceUnavailable, ResultOverloaded, "the server takes no more calls at present").after(wait)
 }
 
 // isMediaType accepts JSON, and text/plain, which is what sendBeacon sends for
