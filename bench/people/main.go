@@ -1,0 +1,81 @@
+// Command people measures, on a real clock and a real disk, whether sessions
+// end when their time comes while events go on arriving, and whether merging
+// and selecting people cost the same however many of them are stored.
+//
+//	go run ./bench/people                                             a small run, about a minute
+//	go run ./bench/people -part ends -sessions 100000 -rate 1000      100,000 sessions that end within a minute
+//	go run ./bench/people -part size -people 1000000                  10 people beside a million
+//
+// What it found is in docs/performance.md.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+)
+
+// options are the command line's.
+type options struct {
+	parts    string
+	dir      string
+	sessions int
+	within   time.Duration
+	timeout  time.Duration
+	rate     int
+	people   int
+	rounds   int
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.parts, "part", "ends,size", "what to measure, with commas between")
+	flag.StringVar(&o.dir, "dir", "", "where the stores are made; default: a new directory of the system's for such files")
+	flag.IntVar(&o.sessions, "sessions", 5000, "sessions that end")
+	flag.DurationVar(&o.within, "within", 10*time.Second, "the time within which all of them end; 1m at full size")
+	flag.DurationVar(&o.timeout, "timeout", 0, "the sessions' timeout; default: twice -within")
+	flag.IntVar(&o.rate, "rate", 200, "events a second that go on arriving")
+	flag.IntVar(&o.people, "people", 5000, "people of the large store")
+	flag.IntVar(&o.rounds, "rounds", 300, "how often each operation is measured on each store")
+	flag.Parse()
+	if o.timeout == 0 {
+		o.timeout = 2 * o.within
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1) //nolint:gocritic // stop has nothing left to do
+	}
+}
+
+func run(ctx context.Context, o options, out io.Writer) (err error) {
+	dir, err := os.MkdirTemp(o.dir, "people-")
+	if err != nil {
+		return fmt.Errorf("making a directory for the stores: %w", err)
+	}
+	defer func() {
+		if gone := os.RemoveAll(dir); err == nil {
+			err = gone
+		}
+	}()
+	for part := range strings.SplitSeq(o.parts, ",") {
+		switch part {
+		case "ends":
+			err = measureEnds(ctx, o, dir, out)
+		case "size":
+			err = measureSize(ctx, o, dir, out)
+		default:
+			err = fmt.Errorf("part %q: there are ends and size", part)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+func describeEnds(o options, s seen, late []time.Duration) string {
+	var out strings.Builder
+	over, early := 0, 0
+	for _, d := range late {
+		if d > promised {
+			over++
+		}
+		if d < 0 {
+			early++
+		}
+	}
+	fmt.Fprintf(&out, "%d sessions, opened in %.1f s, timeout %s, %d events a second from other browsers\n\n", o.sessions, s.opened.Seconds(), o.timeout, o.rate)
+	fmt.Fprintf(&out, "Session ended on disk: %d, of them later than %s: %d, early: %d\n\n", len(late), promised, over, early)
+	out.WriteString("| | n | median | 99 % | longest |\n| --- | --- | --- | --- | --- |\n")
+	for _, row := range []struct {
+		name string
+		took []time.Duration
+	}{
+		{"Session ended, after its moment", late},
+		{"events while sessions are opened", s.opening},
+		{"events while nothing else happens", s.rest},
+		{"events while sessions end", s.endings},
+	} {
+		fmt.Fprintf(&out, "| %s | %d | %s | %s | %s |\n", row.name, len(row.took), in(row.took, 0.5), in(row.took, 0.99), in(row.took, 1))
+	}
+	return out.String() + "\n"
+}
+
+// in writes a quantile in milliseconds.
+func in(took []time.Duration, share float64) string {
+	if len(took) == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f ms", float64(quantile(took, share))/float64(time.Millisecond))
+}
+
+func quantile(took []time.Duration, share float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(took))
+	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
+}
