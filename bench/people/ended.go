@@ -14,8 +14,15 @@ import (
 type endings struct {
 	store.Store
 
-	mu   sync.Mutex
-	late []time.Duration
+	mu    sync.Mutex
+	since time.Time // when the sweeper began to run: nothing is late before
+	late  []time.Duration
+}
+
+func (e *endings) from(at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.since = at
 }
 
 func (e *endings) Update(ctx context.Context, fn func(store.Tx) error) error {
@@ -31,6 +38,9 @@ func (e *endings) Update(ctx context.Context, fn func(store.Tx) error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, at := range noted.ended {
+		if at.Before(e.since) {
+			at = e.since
+		}
 		e.late = append(e.late, now.Sub(at))
 	}
 	return nil

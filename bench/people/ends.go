@@ -34,16 +34,22 @@ func measureEnds(ctx context.Context, o options, dir string, out io.Writer) (err
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	others, err := newTraffic(ctx, service, o.rate)
+	others, err := newTraffic(ctx, service, o.rate, o.timeout)
 	if err != nil {
 		stop()
 		return err
 	}
 	var background sync.WaitGroup
 	var swept error
-	background.Go(func() { swept = service.Run(ctx) })
+	sweep := func() {
+		watched.from(time.Now())
+		background.Go(func() { swept = service.Run(ctx) })
+	}
+	if !o.down {
+		sweep()
+	}
 	background.Go(func() { others.run(ctx) })
-	seen, err := watchEnds(ctx, o, service, watched, others)
+	seen, err := watchEnds(ctx, o, service, watched, others, sweep)
 	stop()
 	background.Wait()
 	if err = errors.Join(err, swept, others.failed()); err != nil {
@@ -59,7 +65,7 @@ type seen struct {
 	opening, rest, endings []time.Duration
 }
 
-func watchEnds(ctx context.Context, o options, service *tracker.Service, watched *endings, others *traffic) (seen, error) {
+func watchEnds(ctx context.Context, o options, service *tracker.Service, watched *endings, others *traffic, sweep func()) (seen, error) {
 	var s seen
 	began := time.Now()
 	if err := openSessions(ctx, service, o); err != nil {
@@ -71,6 +77,12 @@ func watchEnds(ctx context.Context, o options, service *tracker.Service, watched
 	}
 	s.rest = others.cut()
 	last := began.Add(s.opened + o.timeout)
+	if o.down {
+		if err := sleep(ctx, time.Until(last)); err != nil {
+			return s, err
+		}
+		sweep()
+	}
 	for watched.count() < o.sessions && time.Since(last) < patience {
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {
 			return s, err

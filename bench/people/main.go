@@ -4,6 +4,7 @@
 //
 //	go run ./bench/people                                             a small run, about a minute
 //	go run ./bench/people -part ends -sessions 100000 -rate 1000      100,000 sessions that end within a minute
+//	go run ./bench/people -part ends -sessions 100000 -rate 0 -down   100,000 sessions that are overdue at a start
 //	go run ./bench/people -part size -people 1000000                  10 people beside a million
 //
 // What it found is in docs/performance.md.
@@ -28,6 +29,7 @@ type options struct {
 	within   time.Duration
 	timeout  time.Duration
 	rate     int
+	down     bool
 	people   int
 	rounds   int
 }
@@ -40,6 +42,7 @@ func main() {
 	flag.DurationVar(&o.within, "within", 10*time.Second, "the time within which all of them end; 1m at full size")
 	flag.DurationVar(&o.timeout, "timeout", 0, "the sessions' timeout; default: twice -within")
 	flag.IntVar(&o.rate, "rate", 200, "events a second that go on arriving")
+	flag.BoolVar(&o.down, "down", false, "end no session before all are overdue, as after a downtime")
 	flag.IntVar(&o.people, "people", 5000, "people of the large store")
 	flag.IntVar(&o.rounds, "rounds", 300, "how often each operation is measured on each store")
 	flag.Parse()

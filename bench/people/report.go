@@ -25,7 +25,7 @@ func describeEnds(o options, s seen, late []time.Duration) string {
 		name string
 		took []time.Duration
 	}{
-		{"Session ended, after its moment", late},
+		{what(o), late},
 		{"events while sessions are opened", s.opening},
 		{"events while nothing else happens", s.rest},
 		{"events while sessions end", s.endings},
@@ -33,6 +33,13 @@ func describeEnds(o options, s seen, late []time.Duration) string {
 		fmt.Fprintf(&out, "| %s | %d | %s | %s | %s |\n", row.name, len(row.took), in(row.took, 0.5), in(row.took, 0.99), in(row.took, 1))
 	}
 	return out.String() + "\n"
+}
+
+func what(o options) string {
+	if o.down {
+		return "Session ended, after the start"
+	}
+	return "Session ended, after its moment"
 }
 
 // in writes a quantile in milliseconds.

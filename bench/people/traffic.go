@@ -20,8 +20,12 @@ type traffic struct {
 	err  error // the first
 }
 
-func newTraffic(ctx context.Context, service *tracker.Service, rate int) (*traffic, error) {
-	t := &traffic{rate: rate, idle: make(chan *browser, max(rate, 1))}
+// newTraffic makes as many browsers as keep their sessions open by their share
+// of the events.
+func newTraffic(ctx context.Context, service *tracker.Service, rate int, timeout time.Duration) (*traffic, error) {
+	const events = 4 // of a browser within a timeout
+	browsers := min(rate, rate*int(timeout/time.Millisecond)/events/1000)
+	t := &traffic{rate: rate, idle: make(chan *browser, browsers)}
 	err := inParallel(cap(t.idle), func(int) error {
 		b := newBrowser(service)
 		defer func() { t.idle <- b }()
