@@ -78,10 +78,11 @@ func (s *Service) remember(ctx context.Context, a Account, defined *schema.Schem
 	if err != nil {
 		return nil, err
 	}
+	const atOnce = 64
 	late, errs := make([]*contradiction, len(v.additions)), make([]error, len(v.additions))
-	for from := 0; from < len(v.additions); from += sweepBatch {
+	for from := 0; from < len(v.additions); from += atOnce {
 		var some sync.WaitGroup
-		for i := from; i < min(from+sweepBatch, len(v.additions)); i++ {
+		for i := from; i < min(from+atOnce, len(v.additions)); i++ {
 			some.Go(func() { late[i], errs[i] = s.rememberShape(ctx, a, v.additions[i]) })
 		}
 		some.Wait()

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,14 +18,51 @@ import (
 // which the end of a session is recorded (B11).
 const sweepEvery = time.Second
 
-// sweepBatch is how many deadlines are settled at a time, each in a transaction
-// of its own: the store commits them together, and calls wait little for them.
-const sweepBatch = 64
+// A pass of the sweeper settles some kinds of deadline, several at a time, each
+// in a transaction of its own: the store commits them together, and calls wait
+// little for them.
+type pass struct {
+	kinds  string // of deadline
+	atOnce int
+}
+
+var (
+	// ends are small, and there may be very many of them at once: sessions that
+	// began together, or that were due during a downtime. The fewer syncs they
+	// share, the sooner all are recorded.
+	ends = pass{string([]byte{dueSession, dueLate, dueChat, dueGrave, dueTomb}), 256}
+	// deletions may each take many large transactions. They are a pass of their
+	// own, so that no session waits for its end behind them.
+	deletions = pass{string([]byte{dueVisitor}), 8}
+)
+
+// sweepScan is how many deadlines are read at a time.
+const sweepScan = 256
 
 // Run ends sessions and deletes visitors when their time comes, until ctx is
 // done, and then returns nil. Several may run on one store at once: the guard
 // of each record decides which of them acts.
 func (s *Service) Run(ctx context.Context) error {
+	var passes sync.WaitGroup
+	passes.Go(func() {
+		s.repeat(ctx, deletions, func(now time.Time) error {
+			if err := s.forgetDay(ctx, now); err != nil {
+				return err
+			}
+			_, err := s.jobs(ctx)
+			return err
+		})
+	})
+	s.repeat(ctx, ends, func(time.Time) error {
+		_, err := s.knownAccounts(ctx) // calls ask as well, but nobody may call for long
+		return err
+	})
+	passes.Wait()
+	return nil
+}
+
+// repeat sweeps once a second, and does further things behind it.
+func (s *Service) repeat(ctx context.Context, p pass, further func(now time.Time) error) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	var since, full time.Time
@@ -34,22 +73,17 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		err := s.watchLayout(ctx)
 		if err == nil {
-			err = s.sweep(ctx, since, now)
-			if _, unknown := s.knownAccounts(ctx); err == nil { // calls ask as well, but nobody may call for long
-				err = unknown
+			if err = s.sweepOnce(ctx, p, since, now); !Unavailable(err) {
+				since = now.Add(-sweepOverlap) // what cannot be settled is tried again with the next full sweep
 			}
+			err = errors.Join(err, further(now))
 		}
-		if err == nil {
-			since = now.Add(-sweepOverlap)
-		} else if ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			s.log.LogAttrs(ctx, sweepLevel(err), "sweeping deadlines failed", slog.Any("error", err))
-		}
-		if _, err := s.jobs(ctx); err != nil && ctx.Err() == nil {
-			s.log.LogAttrs(ctx, sweepLevel(err), "removing what was erased failed", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 	}
@@ -75,53 +109,80 @@ func sweepLevel(err error) slog.Level {
 
 // Sweep does everything that is due now, once, and removes all that was erased.
 func (s *Service) Sweep(ctx context.Context) error {
-	if err := s.sweep(ctx, time.Time{}, s.now()); err != nil {
+	now := s.now()
+	for _, p := range []pass{ends, deletions} {
+		if err := s.sweepOnce(ctx, p, time.Time{}, now); err != nil {
+			return err
+		}
+	}
+	if err := s.forgetDay(ctx, now); err != nil {
 		return err
 	}
 	return s.finishJobs(ctx)
 }
 
-func (s *Service) sweep(ctx context.Context, since, now time.Time) error {
+// sweepOnce settles what became due since then. What cannot be settled, a
+// damaged record for one, keeps nothing else from it.
+func (s *Service) sweepOnce(ctx context.Context, p pass, since, now time.Time) error {
+	var errs []error
 	for shard := range byte(queueShards) {
-		if err := s.sweepShard(ctx, shard, since, now); err != nil {
-			return fmt.Errorf("sweeping shard %d: %w", shard, err)
+		err := s.sweepShard(ctx, p, shard, since, now)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sweeping shard %d: %w", shard, err))
+		}
+		if Unavailable(err) || ctx.Err() != nil {
+			break
 		}
 	}
-	return s.forgetDay(ctx, now)
+	return errors.Join(errs...)
 }
 
-// sweepShard works through the deadlines of one shard that are due. Each one
-// is taken out of the queue or put back at a later time, so the scan always
-// begins at the head.
-func (s *Service) sweepShard(ctx context.Context, shard byte, since, now time.Time) error {
+// sweepShard works through the deadlines of one shard that are due, oldest
+// first.
+func (s *Service) sweepShard(ctx context.Context, p pass, shard byte, since, now time.Time) error {
 	from, to := queueRange(shard, max(0, millis(since)), millis(now)+1)
+	var errs []error
 	for ctx.Err() == nil {
-		due, err := s.dueKeys(ctx, from, to)
-		if err != nil || len(due) == 0 {
-			return err
+		keys, next, err := s.dueKeys(ctx, p, from, to)
+		for some := range slices.Chunk(keys, p.atOnce) {
+			err = errors.Join(err, s.settle(ctx, some, now))
 		}
-		if err := s.settle(ctx, due, now); err != nil {
-			return err
+		if err != nil {
+			errs = append(errs, err)
 		}
-		from = append(due[len(due)-1].Key, 0)
+		if next == nil || Unavailable(err) {
+			return errors.Join(errs...)
+		}
+		from = next
 	}
 	return ctx.Err()
 }
 
-func (s *Service) dueKeys(ctx context.Context, from, to []byte) (due []store.Entry, err error) {
+// dueKeys are the deadlines of a pass among the next ones, and where to go on,
+// nil at the end.
+func (s *Service) dueKeys(ctx context.Context, p pass, from, to []byte) (keys [][]byte, next []byte, err error) {
 	err = s.store.View(ctx, func(r store.Reader) error {
-		due, err = r.Scan(store.Range{From: from, To: to, Limit: sweepBatch, KeysOnly: true})
+		keys, next = nil, nil
+		due, err := r.Scan(store.Range{From: from, To: to, Limit: sweepScan, KeysOnly: true})
+		for _, entry := range due {
+			if _, kind, _, err := parseQueueKey(entry.Key); err != nil || strings.IndexByte(p.kinds, kind) >= 0 {
+				keys = append(keys, entry.Key)
+			}
+		}
+		if len(due) == sweepScan {
+			next = append(due[len(due)-1].Key, 0)
+		}
 		return err
 	})
-	return due, err
+	return keys, next, err
 }
 
 // settle does what some deadlines ask for.
-func (s *Service) settle(ctx context.Context, due []store.Entry, now time.Time) error {
+func (s *Service) settle(ctx context.Context, due [][]byte, now time.Time) error {
 	errs := make([]error, len(due))
 	var all sync.WaitGroup
-	for i, entry := range due {
-		all.Go(func() { errs[i] = s.settleWhole(ctx, entry.Key, now) })
+	for i, key := range due {
+		all.Go(func() { errs[i] = s.settleWhole(ctx, key, now) })
 	}
 	all.Wait()
 	return errors.Join(errs...)
