@@ -17,6 +17,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	engine "github.com/dgraph-io/badger/v4"
+
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
@@ -27,6 +29,10 @@ const mergeRounds = 6
 
 // measure opens the store and reads it as the console does.
 func (w *world) measure(dir string, opts badger.Options, out io.Writer) (err error) {
+	alone, err := openAlone(dir)
+	if err != nil {
+		return err
+	}
 	st, service, opened, err := w.open(dir, opts)
 	if err != nil {
 		return err
@@ -39,7 +45,8 @@ func (w *world) measure(dir string, opts badger.Options, out io.Writer) (err err
 	fmt.Fprintf(out, "\nReads with %s of index cache, ms\n", cache)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "what\ttimes\tp50\tp99\tslowest\t")
-	fmt.Fprintf(table, "store opened\t1\t%.1f\t\t\t\n", 1e3*opened.Seconds())
+	fmt.Fprintf(table, "store opened, all tables checked\t1\t%.1f\t\t\t\n", 1e3*opened.Seconds())
+	fmt.Fprintf(table, "opened by Badger alone\t1\t%.1f\t\t\t\n", 1e3*alone.Seconds())
 	for _, read := range w.reads(service) {
 		times, err := read.repeat()
 		if err != nil {
@@ -55,6 +62,17 @@ func (w *world) measure(dir string, opts badger.Options, out io.Writer) (err err
 	anonymous, err := figure("RssAnon:")
 	fmt.Fprintf(out, "anonymous memory after reading %.0f MB\n", anonymous)
 	return err
+}
+
+// openAlone is how long Badger needs without us, who check every table first.
+func openAlone(dir string) (time.Duration, error) {
+	began := time.Now()
+	db, err := engine.Open(engine.DefaultOptions(dir).WithLogger(nil).WithReadOnly(true))
+	took := time.Since(began)
+	if err != nil {
+		return 0, fmt.Errorf("opening Badger: %w", err)
+	}
+	return took, db.Close()
 }
 
 // read is something the console asks for.

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/table"
@@ -30,8 +33,9 @@ func (b *bdb) verify() error {
 	if err != nil {
 		return err
 	}
-	for _, t := range tables {
-		if err := verifyTable(t); err != nil {
+	for i, err := range verifyTables(tables) {
+		if err != nil {
+			t := tables[i]
 			err = fmt.Errorf("%w %s: %w; restore a backup, or accept the loss to open without what it held", ErrDamaged, t.path, err)
 			if !b.opts.AcceptLoss {
 				return err
@@ -99,6 +103,23 @@ func liveTables(dir string, opts engine.Options) ([]liveTable, error) {
 		})
 	}
 	return tables, nil
+}
+
+// verifyTables checks as many at a time as there are processors and returns
+// what is wrong with each.
+func verifyTables(tables []liveTable) []error {
+	errs := make([]error, len(tables))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(len(tables), runtime.GOMAXPROCS(0)) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(tables); i = int(next.Add(1)) - 1 {
+				errs[i] = verifyTable(tables[i])
+			}
+		})
+	}
+	all.Wait()
+	return errs
 }
 
 // verifyTable checks the index and every block. Badger panics on some damages.
