@@ -216,11 +216,11 @@ func TestReleaserWaitsForTheEndOfABurst(t *testing.T) {
 			r.tick(r.previous)
 		}
 	}
-	r.tick(burstWrites - 1)
+	r.tick(burstCommits - 1)
 	idle()
 	assert.Zero(t, released, "too little was written")
 	for range 3 {
-		r.tick(r.previous + burstWrites)
+		r.tick(r.previous + burstCommits)
 	}
 	assert.Zero(t, released, "still writing")
 	idle()

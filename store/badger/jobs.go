@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	idleTicks   = 10    // ticks without a commit after which memory is handed back
-	purgeLook   = 5     // ticks between two looks whether a purge is due
-	burstWrites = 5_000 // commits before that make it worth a collection
+	idleTicks    = 10  // ticks without a commit after which memory is handed back
+	purgeLook    = 5   // ticks between two looks whether a purge is due
+	burstCommits = 200 // before that make it worth a collection; each may be of hundreds of updates
 )
 
 // start starts what runs beside the writer.
@@ -72,7 +72,7 @@ func (r *releaser) tick(commits uint64) {
 		return
 	}
 	r.idle++
-	if r.idle == idleTicks && commits-r.base >= burstWrites {
+	if r.idle == idleTicks && commits-r.base >= burstCommits {
 		r.base = commits
 		r.release()
 	}
