@@ -57,6 +57,21 @@ func TestCacheSparesTheEngine(t *testing.T) {
 	assert.Equal(t, 1, reads(func(tx store.Tx) error { _, err := tx.Get(name(2)); return err }), "written, not read")
 }
 
+func TestForgetEmptiesTheCache(t *testing.T) {
+	f := newFake()
+	g := group(t, f, store.GroupOptions{Cache: 1 << 20})
+	read := func() int {
+		before := f.reads.Load()
+		require.NoError(t, g.Update(context.Background(), func(tx store.Tx) error { _, err := tx.Get(name(1)); return err }))
+		return int(f.reads.Load() - before)
+	}
+	assert.Equal(t, 1, read())
+	assert.Equal(t, 0, read())
+	g.Forget()
+	assert.Equal(t, 1, read())
+	group(t, newFake(), store.GroupOptions{}).Forget() // nothing to forget
+}
+
 // Whether a commit that ended in doubt was carried out is read, not remembered.
 func TestCacheForgetsACommitInDoubt(t *testing.T) {
 	for _, happened := range []bool{true, false} {

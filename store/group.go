@@ -164,6 +164,19 @@ func (g *Group) Update(ctx context.Context, fn func(Tx) error) error {
 	return err
 }
 
+// Forget empties the cache, which costs the next Updates a look into the
+// engine: for a time in which nobody needs it. It waits for the Updates before
+// it, unless too many are waiting.
+func (g *Group) Forget() {
+	if g.opts.Cache <= 0 {
+		return
+	}
+	_ = g.Update(context.Background(), func(Tx) error { // it runs where the cache belongs to it
+		g.w.cache.clear()
+		return nil
+	})
+}
+
 func (g *Group) enqueue(r *request) error {
 	g.mu.RLock()
 	defer g.mu.RUnlock()

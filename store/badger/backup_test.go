@@ -77,7 +77,7 @@ func TestACopyHoldsNothingDeleted(t *testing.T) {
 	ctx := context.Background()
 	const secret = "name-to-be-forgotten@example.org"
 	from, to := t.TempDir(), t.TempDir()
-	opts := Options{Uncompressed: true} // so that the files can be searched
+	opts := Options{} // so that the files can be searched
 	s := openStore(t, from, opts)
 	put(t, s, "kept", []byte("other"))
 	put(t, s, secret, []byte(secret))

@@ -50,6 +50,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	group := store.NewGroup(b, store.GroupOptions{
 		Queue: opts.Queue, Batch: opts.Batch, Cache: int(opts.RecordCacheBytes), Now: opts.Now,
 	})
+	b.forget.Store(new(group.Forget))
 	return &Store{Group: group, engine: b}, nil
 }
 
@@ -84,6 +85,8 @@ type bdb struct {
 	purging    sync.Mutex   // held while a purge is under way
 	purgeEvery atomic.Int64 // time.Duration, see Options.PurgeInterval
 	purges     atomic.Uint64
+
+	forget atomic.Pointer[func()] // empties the Group's cache, once there is one
 
 	stop chan struct{} // closed by Close
 	jobs sync.WaitGroup

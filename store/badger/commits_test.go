@@ -149,8 +149,8 @@ func TestTheLastCommitIsNotedEachTick(t *testing.T) {
 // A damaged table is noticed at start, or the damage is of no consequence:
 // never another value, never a key that is gone.
 func TestAFlippedBitInATable(t *testing.T) {
-	for name, uncompressed := range map[string]bool{"compressed": false, "uncompressed": true} {
-		t.Run(name, func(t *testing.T) { flipBitsInATable(t, Options{Uncompressed: uncompressed, BallastBytes: -1}) })
+	for name, compressed := range map[string]bool{"compressed": true, "uncompressed": false} {
+		t.Run(name, func(t *testing.T) { flipBitsInATable(t, Options{Compressed: compressed, BallastBytes: -1}) })
 	}
 }
 
@@ -190,7 +190,7 @@ func flipBitsInATable(t *testing.T, opts Options) {
 
 func TestADamagedTableCanBeAccepted(t *testing.T) {
 	dir := t.TempDir()
-	s := openStore(t, dir, Options{Uncompressed: true})
+	s := openStore(t, dir, Options{})
 	for i := range 10 {
 		put(t, s, fmt.Sprint("k", i), make([]byte, 2000))
 	}

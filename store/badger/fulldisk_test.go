@@ -31,7 +31,7 @@ func TestAFullDiskDoesNotEndTheProcess(t *testing.T) {
 	}
 	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
 	s := openStore(t, filepath.Join(dir, "store"), Options{
-		BallastBytes: 64 * mib, Uncompressed: true, tick: 10 * time.Millisecond,
+		BallastBytes: 64 * mib, tick: 10 * time.Millisecond,
 	})
 	written := fillDisk(t, s)
 	assert.Positive(t, written)
@@ -53,7 +53,7 @@ func TestAFullDiskDoesNotEndTheProcess(t *testing.T) {
 	}
 
 	require.NoError(t, s.Close())
-	s = openStore(t, s.engine.dir, Options{Uncompressed: true, tick: time.Hour})
+	s = openStore(t, s.engine.dir, Options{tick: time.Hour})
 	refusedOrStored(t, s)
 	require.NoError(t, os.Remove(other.Name()))
 	s.engine.disk.check()

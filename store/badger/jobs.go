@@ -39,7 +39,12 @@ func (b *bdb) every(interval time.Duration, job func()) {
 
 // everyTick watches the disk, notes the last commit and hands memory back.
 func (b *bdb) everyTick() {
-	memory := releaser{release: debug.FreeOSMemory}
+	memory := releaser{release: func() {
+		if forget := b.forget.Load(); forget != nil {
+			(*forget)()
+		}
+		debug.FreeOSMemory()
+	}}
 	failed := false
 	b.every(b.opts.tick, func() {
 		if b.presence.look() {

@@ -35,9 +35,10 @@ type Options struct {
 	// RecordCacheBytes bounds the records kept for updates, which mostly read
 	// what another one wrote a moment ago. Default 8 MiB, none when negative.
 	RecordCacheBytes int64
-	// Uncompressed stores blocks as they are: somewhat faster and with half the
-	// memory while writing, on two to three times the disk space.
-	Uncompressed bool
+	// Compressed packs blocks with Snappy: a third to a half of the disk space,
+	// for twice the memory while writing and somewhat more processor time. A
+	// store may change between the two, tables are rewritten as they are merged.
+	Compressed bool
 	// BallastBytes is the size of a file that is deleted when the disk runs
 	// full, so that the engine can finish what it is doing. Default 64 MiB,
 	// none when negative.
@@ -117,9 +118,9 @@ func setDefault[T int64 | time.Duration](value *T, fallback T) {
 // engineOptions are Badger's. What each is for, and what was measured with it,
 // stands in docs/storage.md.
 func (o Options) engineOptions(dir string) engine.Options {
-	compression := options.Snappy
-	if o.Uncompressed {
-		compression = options.None
+	compression := options.None
+	if o.Compressed {
+		compression = options.Snappy
 	}
 	return engine.DefaultOptions(dir).
 		WithLogger(logger{to: o.Logger}).

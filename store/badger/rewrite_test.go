@@ -19,7 +19,7 @@ const kept, forgotten = "name-to-be-kept@example.org", "name-to-be-forgotten@exa
 
 func deletedFrom(t *testing.T) (dir string) {
 	dir = filepath.Join(t.TempDir(), "people")
-	s := openStore(t, dir, Options{Uncompressed: true, BallastBytes: -1})
+	s := openStore(t, dir, Options{BallastBytes: -1})
 	put(t, s, "kept", []byte(kept))
 	for i := range 200 {
 		put(t, s, fmt.Sprintf("gone%03d", i), bytes.Repeat([]byte(forgotten), 100))
