@@ -210,7 +210,7 @@ func TestADamagedTableCanBeAccepted(t *testing.T) {
 // in use looks for it itself.
 func TestATableIsDamagedWhileTheStoreIsOpen(t *testing.T) {
 	dir := t.TempDir()
-	s := openStore(t, dir, Options{Uncompressed: true, VerifyInterval: time.Millisecond})
+	s := openStore(t, dir, Options{VerifyInterval: time.Millisecond})
 	for i := range 10 {
 		put(t, s, fmt.Sprint("k", i), make([]byte, 2000))
 	}

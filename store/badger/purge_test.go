@@ -45,7 +45,6 @@ const (
 // of the texts.
 func grown(t *testing.T, opts Options) (s *Store, dir string, doomed [][]byte) {
 	dir = t.TempDir()
-	opts.Uncompressed = true
 	s = openStore(t, dir, opts)
 	const entries, some = 40_000, 500
 	filler := bytes.Repeat([]byte("some of what else there is "), 15)
@@ -122,7 +121,7 @@ func TestPurge(t *testing.T) {
 	assert.Equal(t, before, s.count(t))
 	put(t, s, "k", []byte("v"))
 	require.NoError(t, s.Close())
-	again := openStore(t, dir, Options{Uncompressed: true})
+	again := openStore(t, dir, Options{})
 	assert.Equal(t, before+1, again.count(t))
 	assert.Empty(t, filesWith(t, dir, planted))
 	require.NoError(t, again.Purge(), "nothing to do")
@@ -231,7 +230,7 @@ func TestPurgeOnSchedule(t *testing.T) {
 	var now atomic.Int64
 	now.Store(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC).Unix())
 	opts := Options{
-		PurgeInterval: time.Hour, Uncompressed: true, BallastBytes: -1, tick: time.Millisecond,
+		PurgeInterval: time.Hour, BallastBytes: -1, tick: time.Millisecond,
 		Now: func() time.Time { return time.Unix(now.Load(), 0) },
 	}
 	s, dir, doomed := grown(t, opts)
