@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
 )
@@ -119,10 +118,10 @@ func (s *Service) InvalidateSession(ctx context.Context, a Account, widgetID, si
 	if sid == "" || len(sid) > maxSessionID {
 		return ErrBadSessionID
 	}
-	e := newEncoder(12)
-	e.int(1, millis(s.now().Truncate(time.Millisecond)))
+	now := s.now()
+	v := invalidation{at: millis(now), due: millis(now.Add(s.invalidationLife()))}
 	return s.store.Update(ctx, func(tx store.Tx) error {
-		return tx.Put(invalidationKey(a, widgetID, sid), e.b)
+		return putInvalidation(tx, invalidationKey(a, widgetID, sid), v)
 	})
 }
 

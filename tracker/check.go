@@ -248,6 +248,9 @@ func nameOf(key []byte) (a Account, record string) {
 	case tableQueue:
 		if len(key) >= queueSuffix+2 {
 			a = Account(binary.BigEndian.Uint16(key[queueSuffix:]))
+			if key[queueSuffix-1] == dueInvalid {
+				return a, ""
+			}
 		}
 		return a, part(queueSuffix+2, 16)
 	case tableJob:

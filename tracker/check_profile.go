@@ -306,8 +306,11 @@ func (c *checker) invalidationEntry(e store.Entry) error {
 	if !found || widget == "" || sid == "" {
 		c.wrong("the key of an invalidation is malformed")
 	}
-	c.decoded(decodeValue(e.Value, func(field) {}))
-	return nil
+	v, err := decodeInvalidation(e.Value)
+	if !c.decoded(err) || v.due == 0 {
+		return nil
+	}
+	return c.must(invalidationDeadline(e.Key, v.due), "an invalidation that is never forgotten")
 }
 
 // dedupeEntry: a client id, or the window of a tab that was spilled.

@@ -19,6 +19,8 @@ func (c *checker) queueEntry(e store.Entry) error {
 	a := Account(binary.BigEndian.Uint16(ref))
 	want, known := queueRefs[kind]
 	switch {
+	case kind == dueInvalid:
+		return c.invalidationDeadline(deadline, ref)
 	case !known:
 		c.wrong("a deadline of an unknown kind %q", kind)
 		return nil
@@ -89,6 +91,18 @@ func (c *checker) dueChat(a Account, kind byte, ref []byte) (int64, error) {
 		}
 	}
 	return 0, nil
+}
+
+// invalidationDeadline: an invalidation is forgotten once.
+func (c *checker) invalidationDeadline(deadline int64, ref []byte) error {
+	v, err := look(c, append([]byte{tableInvalid}, ref...), func(value []byte) (*invalidation, error) {
+		v, err := decodeInvalidation(value)
+		return &v, err
+	})
+	if err == nil && (v == nil || v.due != deadline) {
+		c.wrong("the deadline of an invalidation that does not know of it")
+	}
+	return err
 }
 
 // cookieGrave: an ended cookie value is forgotten once.

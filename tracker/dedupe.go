@@ -8,17 +8,6 @@ import (
 // dedupeDays is how long a client id is answered as the first time (B26).
 const dedupeDays = 7
 
-// callDay is the day of a call's own time, the same in every retry, so that
-// its id is looked for where it was written. A clock that is days off would
-// put it where it is dropped at once or never: such a call has the day of
-// receipt, and its retries are known for that day only.
-func (w *work) callDay(call *Call) uint16 {
-	if age := w.now.Sub(call.At); age < -lateLimit || age > dedupeDays*lateLimit {
-		return dayOf(w.now)
-	}
-	return dayOf(call.At)
-}
-
 func dayOf(t time.Time) uint16 {
 	return uint16(t.Unix() / (24 * 60 * 60)) //nolint:gosec // days since 1970 fit until 2149
 }
@@ -29,7 +18,7 @@ func dayOf(t time.Time) uint16 {
 func (w *work) recorded(call *Call) (bool, error) {
 	tab, n, ok := splitClientID(call.ID)
 	if !ok {
-		value, err := w.tx.Get(dedupeKey(w.callDay(call), w.req.Account, w.device.id, call.ID))
+		value, err := w.tx.Get(ownIDKey(w.device, call.ID))
 		return len(value) != 0, err
 	}
 	i := w.window(tab)
@@ -82,6 +71,19 @@ func (w *work) recallWindow(tab string) (int, error) {
 	return len(d.windows) - 1, nil
 }
 
+// ownIDKey is where an id is found that has not the SDK's form, whenever its
+// call was made and whatever the browser's clock says.
+func ownIDKey(d *device, client string) []byte { return dedupeKey(0, d.account, d.id, client) }
+
+// keepOwnID keeps such an id, to be forgotten with the day it came on.
+func (w *work) keepOwnID(client string) error {
+	d := w.device
+	if err := w.tx.Put(ownIDKey(d, client), present); err != nil {
+		return err
+	}
+	return w.tx.Put(dedupeKey(dayOf(w.now), d.account, d.id, client), present)
+}
+
 // spillMark begins the client part of keys that belong to spilled windows; no
 // client id holds this character.
 const spillMark = "~"
@@ -104,7 +106,7 @@ func (w *work) markRecorded(call *Call) error {
 		if call.Method == MethodInit { // it may be carried out again
 			return nil
 		}
-		return w.tx.Put(dedupeKey(w.callDay(call), w.req.Account, w.device.id, call.ID), present)
+		return w.keepOwnID(call.ID)
 	}
 	window, err := w.reach(tab, n)
 	if err != nil {

@@ -36,6 +36,7 @@ func FuzzRecords(f *testing.F) {
 		again("cookie", func(b []byte) (record, error) { return decodeCookie(b) })
 		again("session", func(b []byte) (record, error) { return decodeSession(a, key, b) })
 		again("event", func(b []byte) (record, error) { return decodeEvent(b) })
+		again("invalidation", func(b []byte) (record, error) { return decodeInvalidation(b) })
 		again("merge", func(b []byte) (record, error) { return decodeMerge(b) })
 		if i, since, err := decodeDeviceReference(value); err == nil {
 			j, again, err := decodeDeviceReference(deviceReference(i, since))

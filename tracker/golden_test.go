@@ -95,6 +95,7 @@ func TestGoldenKeys(t *testing.T) {
 		{"Y invalidation", invalidationKey(a, "widget", "sid")},
 		{"U subject", subjectKey(a, "email", "anna@example.com")},
 		{"D client id", dedupeKey(0x5170, a, p, "own_id")},
+		{"D own id", ownIDKey(&device{account: a, id: p}, "own_id")},
 		{"D spilled window", spillKey(&device{account: a, id: p}, "tab")},
 		{"D holes", holesKey(&device{account: a, id: p}, "tab", 130)},
 		{"Q session", queueKey(goldenTime, dueSession, idRef(a, p))},
@@ -104,6 +105,7 @@ func TestGoldenKeys(t *testing.T) {
 		{"Q tombstone", queueKey(goldenTime, dueTomb, tombRef(a, tableToken, patternDigest(0x33)))},
 		{"J erased profile", jobKey(jobProfile, a, p)},
 		{"e erasure", hashKey(tableErased, a, erasureHash(a, p))},
+		{"Q invalidation", invalidationDeadline(invalidationKey(a, "widget", "sid"), goldenTime)},
 		{"Q grave", queueKey(goldenTime, dueGrave, append(idRef(a, p), o[:]...))},
 		{"L live lead", listingKey(a, TypeLead, listedLive, goldenTime, p)},
 		{"L idle customer", listingKey(a, TypeCustomer, listedIdle, goldenTime, p)},
@@ -198,6 +200,7 @@ func goldenRecords() []goldenRecord {
 		{"O device that consented", asked, asked.encode(), func(b []byte) (any, error) { return decodeDevice(a, p, b) }},
 		{"W ended chat", over, over.encode(), func(b []byte) (any, error) { return decodeChat(a, p, b) }},
 		{"C tombstone", cookieRecord{ended: goldenTime}, cookieRecord{ended: goldenTime}.encode(), func(b []byte) (any, error) { return decodeCookie(b) }},
+		{"Y invalidation", invalidation{goldenTime, goldenTime + 1}, invalidation{goldenTime, goldenTime + 1}.encode(), func(b []byte) (any, error) { return decodeInvalidation(b) }},
 		{"V tombstone", tomb, tomb.encode(), func(b []byte) (any, error) { return decodeTombstone(b) }},
 		{"J job", job{goldenTime, true}, job{goldenTime, true}.encode(), func(b []byte) (any, error) { return decodeJob(b) }},
 		{"V token", goldenTime, deviceReference(p, goldenTime), func(b []byte) (any, error) {

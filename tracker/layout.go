@@ -31,7 +31,7 @@ const (
 	tableChat      = 'W' // account chat → Live Chat session record and guard
 	tableInvalid   = 'Y' // account widget NUL sid → time of invalidation
 	tableSubject   = 'U' // account type NUL subject → profile
-	tableDedupe    = 'D' // day account device client → recorded
+	tableDedupe    = 'D' // 0 account device client → recorded; day … client → to be forgotten
 	tableQueue     = 'Q' // shard deadline kind account id… → deadline
 	tableListing   = 'L' // account type state ~time profile → persons by activity
 	tableSearch    = 'N' // account field token NUL profile → search
@@ -181,6 +181,7 @@ const (
 	dueVisitor  = 'v' // a visitor without activity
 	dueChat     = 'c' // a Live Chat session without calls
 	dueGrave    = 't' // the tombstones of an ended Live Chat session
+	dueInvalid  = 'y' // the invalidation of a sid, named by its key
 	dueTomb     = 'x' // the tombstone of a removed device's cookie or boot
 	queueSuffix = 1 + 1 + 8 + 1
 )

@@ -108,12 +108,8 @@ func (w *work) chatOver(c *chat) (at int64, err error) {
 
 // invalidated is when sessions of this sid were invalidated, 0 when never.
 func (w *work) invalidated(widget, sid string) (at int64, err error) {
-	value, err := w.tx.Get(invalidationKey(w.req.Account, widget, sid))
-	if err != nil || len(value) == 0 {
-		return 0, err
-	}
-	err = decodeValue(value, func(f field) { at = f.int() })
-	return at, err
+	v, err := invalidationOf(w.tx, invalidationKey(w.req.Account, widget, sid))
+	return v.at, err
 }
 
 // touch keeps a session alive, writing its record only once in a while.

@@ -205,7 +205,7 @@ func (r *removal) chat(p *profile, i id) (done bool, err error) {
 	if err != nil || c == nil || c.profile != p.id {
 		return true, err
 	}
-	if !r.spend(2*len(c.cookies) + 5) {
+	if !r.spend(2*len(c.cookies) + 6) {
 		return false, nil
 	}
 	for _, k := range c.cookies {
@@ -218,7 +218,9 @@ func (r *removal) chat(p *profile, i id) (done bool, err error) {
 	if c.sid != "" {
 		// The site's own name of the session. A token it invalidated is good for
 		// an hour at most.
-		keys = append(keys, invalidationKey(c.account, c.widget, c.sid))
+		if err := dropInvalidation(r.tx, invalidationKey(c.account, c.widget, c.sid)); err != nil {
+			return false, err
+		}
 	}
 	delete(r.chats, i)
 	return true, r.remove(keys...)

@@ -235,6 +235,8 @@ func (s *Service) settleOne(tx store.Tx, ids *idSource, key []byte, now time.Tim
 		err = w.graveDue(key, ref)
 	case dueTomb:
 		err = w.tombDue(key, ref)
+	case dueInvalid:
+		err = w.invalidationDue(ref)
 	default:
 		err = fmt.Errorf("queue entry of unknown kind %q", kind)
 	}
@@ -394,17 +396,21 @@ func (s *Service) forgetDay(ctx context.Context, now time.Time) error {
 // maxForget bounds the deletions of one transaction.
 const maxForget = 200
 
-// forget drops one client id, and the spilled window it may stand for unless
-// the tab was heard of again since.
+// forget drops one client id from its day and from where it is found. It may
+// also stand for a spilled window, which goes unless its tab was heard of again
+// since.
 func forget(tx store.Tx, key []byte, now time.Time) error {
 	if err := tx.Delete(key); err != nil {
 		return err
 	}
 	const client = 1 + 2 + 2 + 16
-	if len(key) <= client || key[client] != spillMark[0] {
+	if len(key) <= client {
 		return nil
 	}
 	spill := append([]byte{tableDedupe, 0, 0}, key[3:]...)
+	if key[client] != spillMark[0] {
+		return tx.Delete(spill)
+	}
 	value, err := tx.Get(spill)
 	if err != nil || len(value) == 0 {
 		return err
