@@ -131,6 +131,7 @@ func (a *App) Validate() error {
 		VisitorTTL:     time.Duration(a.VisitorTTL),
 		ChatSessionTTL: time.Duration(a.ChatSessionTTL),
 		AuthSessionTTL: time.Duration(a.AuthSessionTTL),
+		Ledger:         a.lease.erasures(),
 		Now:            a.now,
 		Logger:         a.log,
 	})

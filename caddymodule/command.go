@@ -53,7 +53,7 @@ type job func(ctx context.Context, cmd *cobra.Command, args []string) (int, erro
 func addPeopleCommands(parent *cobra.Command) {
 	parent.Args = cobra.NoArgs
 	parent.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	parent.AddCommand(backupCommand(), restoreCommand(), checkCommand(), purgeCommand(), migrateCommand())
+	parent.AddCommand(backupCommand(), restoreCommand(), checkCommand(), purgeCommand(), migrateCommand(), erasuresCommand())
 }
 
 // newCommand is a command that an interrupt ends in order.

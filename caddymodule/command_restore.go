@@ -28,8 +28,12 @@ the store compared with it before it is in its place.
 
 A directory is put together beside its place and gets its name in the end. A
 restore into PostgreSQL that was interrupted leaves a part of the backup in the
-table; the same command again completes it.`, cobra.ExactArgs(1), runRestore)
+table; the same command again completes it.
+
+Whoever was erased after the backup was made is erased again, by the record
+beside the store's directory and that of --erasures.`, cobra.ExactArgs(1), runRestore)
 	addStoreFlags(cmd)
+	cmd.Flags().String("erasures", "", "File with a record of erasures to carry out again")
 	return cmd
 }
 
@@ -47,13 +51,19 @@ func runRestore(ctx context.Context, cmd *cobra.Command, args []string) (int, er
 		defer func() { _ = file.Close() }()
 		in = file
 	}
+	recorded, err := recordedErasures(cmd, to)
+	if err != nil {
+		return failed(err)
+	}
+	var again replayed
 	told := newProgress(cmd.ErrOrStderr(), "restore")
-	sum, err := filling{to: to, suffix: restoringSuffix, log: commandLog(cmd), told: told, discard: true}.
+	sum, err := filling{to: to, suffix: restoringSuffix, log: commandLog(cmd), told: told, discard: true, then: again.by(to, recorded)}.
 		run(ctx, func(st store.Store) (store.Sum, error) { return store.Restore(ctx, st, in, told.entries) })
 	if err != nil {
 		return failed(fmt.Errorf("nothing was restored: %w", err))
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "restore: %d entries, %s in %s\n", sum.Entries, size(sum.Bytes), to.name)
+	again.tell(cmd)
 	return exitDone, nil
 }
 
@@ -64,6 +74,8 @@ type filling struct {
 	log     *slog.Logger
 	told    *progress
 	discard bool // a directory that was not completed
+	// then is done in the end, once everything was compared; nil is nothing.
+	then func(context.Context, store.Store) error
 }
 
 func (f filling) run(ctx context.Context, fill func(store.Store) (store.Sum, error)) (store.Sum, error) {
@@ -114,6 +126,9 @@ func (f filling) into(ctx context.Context, st store.Store, where string, fill fu
 	again, err := store.SumOf(ctx, st, f.told.entries)
 	if err == nil && again != sum {
 		err = errors.New("the store does not hold what was written to it")
+	}
+	if err == nil && f.then != nil {
+		err = f.then(ctx, st)
 	}
 	return sum, err
 }

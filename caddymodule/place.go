@@ -79,6 +79,8 @@ func (s Store) badger(repl *caddy.Replacer) (place, error) {
 	return place{
 		key:  engineBadger + " " + canonical,
 		name: canonical,
+
+		ledger: tracker.LedgerFile(canonical + tracker.LedgerSuffix),
 		open: func(log *slog.Logger) (store.Store, error) {
 			engine, err := badger.Open(canonical, badger.Options{Logger: log, AcceptLoss: s.AcceptLoss})
 			if err != nil {

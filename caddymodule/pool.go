@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
 // stores holds every open store of the process. A reload starts the new
@@ -30,6 +31,16 @@ type place struct {
 	key  string // the same for every way of writing it
 	name string // for the log; tells no password
 	open func(*slog.Logger) (store.Store, error)
+
+	ledger tracker.LedgerFile // of erasures, beside a directory; "" where there is none
+}
+
+// erasures is where they are recorded outside the store, nil where they are not.
+func (at place) erasures() tracker.Ledger {
+	if at.ledger == "" {
+		return nil
+	}
+	return at.ledger
 }
 
 // pooledStore is the store of a place, open or being retried.

@@ -245,6 +245,8 @@ func nameOf(key []byte) (a Account, record string) {
 	switch key[0] {
 	case tableName, tableLayout:
 		return 0, ""
+	case tableErased:
+		return 0, part(1, 8)
 	case tableQueue:
 		if len(key) >= queueSuffix+2 {
 			a = Account(binary.BigEndian.Uint16(key[queueSuffix:]))
@@ -273,7 +275,7 @@ func nameOf(key []byte) (a Account, record string) {
 		return a, ""
 	case tableListing, tableSearch:
 		return a, part(max(account, len(key)-16), 16)
-	case tableToken, tableBoot, tableCookie, tableErased:
+	case tableToken, tableBoot, tableCookie:
 		return a, part(account, 8) // enough to find it, too little to try guesses
 	}
 	return a, part(account, 16)

@@ -41,7 +41,7 @@ func (c *checker) jobEntry(e store.Entry) error {
 
 // erasedEntry: when a profile was erased.
 func (c *checker) erasedEntry(e store.Entry) error {
-	if !c.sized(e.Key, 3+len(digest{})) {
+	if !c.sized(e.Key, 1+len(digest{})) {
 		return nil
 	}
 	t, err := decodeTombstone(e.Value)

@@ -396,7 +396,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		"end of no tombstone":      {put(queueKey(5, dueTomb, tombRef(a, tableToken, digestOf("x")))), 'Q', "of which its record does not know"},
 		"end of what is no tomb":   {put(queueKey(5, dueTomb, tombRef(a, tableCookie, digestOf("x")))), 'Q', "a tombstone is malformed"},
 		"erasure at no time": {func(w *world) {
-			w.change(store.Entry{Key: hashKey(tableErased, a, digestOf("x")), Value: tombstone{until: 1}.encode()})
+			w.change(store.Entry{Key: erasedKey(digestOf("x")), Value: tombstone{until: 1}.encode()})
 		}, 'e', "at no time"},
 		"removal of the living": {func(w *world) {
 			w.change(store.Entry{Key: jobKey(jobProfile, a, w.firstProfile(aLead).id), Value: job{at: 1}.encode()})

@@ -89,7 +89,7 @@ func (w *work) hide(p *profile, at int64) error {
 		}
 	}
 	p.erasing, p.open, p.expiry, p.dirty = at, openSession{}, 0, true
-	if err := w.tx.Put(hashKey(tableErased, p.account, erasureHash(p.account, p.id)), tombstone{at: at}.encode()); err != nil {
+	if err := w.tx.Put(erasedKey(erasureHash(p.account, p.id)), tombstone{at: at}.encode()); err != nil {
 		return err
 	}
 	return w.tx.Put(jobKey(jobProfile, p.account, p.id), job{at: at}.encode())
@@ -154,7 +154,7 @@ func markErased(tx store.Tx, a Account, profiles []id, key []byte, last bool) er
 		return err
 	}
 	for _, i := range profiles {
-		if err := tx.Put(hashKey(tableErased, a, erasureHash(a, i)), tombstone{at: j.at}.encode()); err != nil {
+		if err := tx.Put(erasedKey(erasureHash(a, i)), tombstone{at: j.at}.encode()); err != nil {
 			return err
 		}
 	}

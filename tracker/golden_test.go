@@ -104,7 +104,7 @@ func TestGoldenKeys(t *testing.T) {
 		{"Q chat", queueKey(goldenTime, dueChat, idRef(a, p))},
 		{"Q tombstone", queueKey(goldenTime, dueTomb, tombRef(a, tableToken, patternDigest(0x33)))},
 		{"J erased profile", jobKey(jobProfile, a, p)},
-		{"e erasure", hashKey(tableErased, a, erasureHash(a, p))},
+		{"e erasure", erasedKey(erasureHash(a, p))},
 		{"Q invalidation", invalidationDeadline(invalidationKey(a, "widget", "sid"), goldenTime)},
 		{"Q grave", queueKey(goldenTime, dueGrave, append(idRef(a, p), o[:]...))},
 		{"L live lead", listingKey(a, TypeLead, listedLive, goldenTime, p)},

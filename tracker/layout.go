@@ -36,7 +36,7 @@ const (
 	tableListing   = 'L' // account type state ~time profile → persons by activity
 	tableSearch    = 'N' // account field token NUL profile → search
 	tableJob       = 'J' // kind account id → what is being removed, in chunks
-	tableErased    = 'e' // account hash(profile) → when it was erased, for ever
+	tableErased    = 'e' // hash(account profile) → when it was erased, for ever
 	tableName      = 'a' // name → number of the account; no name → the last number given out
 	tableSchema    = 'S' // account kind hash(name) → definition that values were stored by
 	tableLayout    = 'Z' // version of all this
@@ -234,6 +234,9 @@ func parseJobKey(key []byte) (kind byte, a Account, i id, err error) {
 	a, i, err = parseIDRef(key[2:])
 	return key[1], a, i, err
 }
+
+// erasedKey has no account: the hash is of account and profile.
+func erasedKey(hash digest) []byte { return append([]byte{tableErased}, hash[:]...) }
 
 // tombRef names the tombstone of a device's cookie or boot in the queue.
 func tombRef(a Account, table byte, hash digest) []byte {

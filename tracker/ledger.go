@@ -12,8 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
@@ -35,22 +35,16 @@ var ErrLedger = errors.New("tracker: not a whole ledger of erasures")
 // the directory's own name: it has to survive the directory.
 const LedgerSuffix = ".erased"
 
-// LedgerFile is a ledger in a file of this name, which is made with the first
-// erasure. One process at a time appends to it, the one that holds the store.
-type LedgerFile struct {
-	path string
-	mu   sync.Mutex
-}
-
-// NewLedgerFile returns the ledger at path. Nothing is opened yet.
-func NewLedgerFile(path string) *LedgerFile { return &LedgerFile{path: path} }
+// LedgerFile is the path of a ledger, which is made with the first erasure. It
+// is appended to by the process that holds the store, by each configuration of
+// it during a reload.
+type LedgerFile string
 
 // Append writes erasures to the end of the file and syncs it. A line that an
 // interruption left unfinished was never acknowledged and is cut off before.
-func (l *LedgerFile) Append(erasures []Erasure) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
+func (l LedgerFile) Append(erasures []Erasure) error {
+	path := string(l)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the ledger of erasures: %w", err)
 	}
@@ -59,7 +53,7 @@ func (l *LedgerFile) Append(erasures []Erasure) error {
 		err = closing
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(l.path)) // the file's name has to last as well
+		err = syncDir(filepath.Dir(path)) // the file's name has to last as well
 	}
 	if err != nil {
 		return fmt.Errorf("writing the ledger of erasures: %w", err)
@@ -72,18 +66,25 @@ func appendLedger(file *os.File, erasures []Erasure) error {
 	if err != nil {
 		return err
 	}
-	if err := file.Truncate(end); err != nil {
+	if size, err := file.Seek(0, io.SeekEnd); err != nil {
 		return err
+	} else if size > end {
+		if err := file.Truncate(end); err != nil {
+			return err
+		}
 	}
 	var b bytes.Buffer
 	if end == 0 {
 		b.WriteString(ledgerHeader)
 	}
-	for _, e := range erasures {
-		b.WriteString(e.line())
-	}
-	if _, err := file.WriteAt(b.Bytes(), end); err != nil {
-		return err
+	for some := range slices.Chunk(erasures, membersAtOnce) {
+		for _, e := range some {
+			b.WriteString(e.line())
+		}
+		if _, err := file.Write(b.Bytes()); err != nil { // in one piece, behind whatever another one appends
+			return err
+		}
+		b.Reset()
 	}
 	return file.Sync()
 }
@@ -131,10 +132,8 @@ func syncDir(path string) error {
 }
 
 // Erasures are those of the file, none when there is no such file.
-func (l *LedgerFile) Erasures() ([]Erasure, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	file, err := os.Open(l.path)
+func (l LedgerFile) Erasures() ([]Erasure, error) {
+	file, err := os.Open(string(l))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -160,7 +159,7 @@ func ReadLedger(r io.Reader) (erasures []Erasure, err error) {
 			return erasures, nil
 		case err != nil:
 			return nil, fmt.Errorf("reading the ledger of erasures: %w", err)
-		case number == 1 && line == ledgerHeader:
+		case line == ledgerHeader: // several ledgers may be put together
 			continue
 		}
 		erasure, ok := parseErasure(line)
@@ -182,6 +181,51 @@ func parseErasure(line string) (e Erasure, ok bool) {
 	at, err := time.Parse(ledgerTime, line[2*len(e.Profile)+1:][:len(ledgerTime)])
 	e.At = at
 	return e, err == nil && e.line() == line
+}
+
+// WriteLedger writes erasures as a ledger, as ReadLedger reads it.
+func WriteLedger(w io.Writer, erasures []Erasure) error {
+	out := bufio.NewWriter(w)
+	_, err := out.WriteString(ledgerHeader)
+	for _, e := range erasures {
+		if err == nil {
+			_, err = out.WriteString(e.line())
+		}
+	}
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("writing the ledger of erasures: %w", err)
+	}
+	return nil
+}
+
+// Erasures are those that a store itself has recorded, from where they get into
+// every backup of it.
+func Erasures(ctx context.Context, st store.Store) (erasures []Erasure, err error) {
+	page := prefixRange([]byte{tableErased}, store.MaxScan)
+	for {
+		var entries []store.Entry
+		err := st.View(ctx, func(r store.Reader) (err error) {
+			entries, err = r.Scan(page)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading the erasures of the store: %w", err)
+		}
+		for _, e := range entries {
+			t, err := decodeTombstone(e.Value)
+			if err != nil || len(e.Key) != 1+len(digest{}) {
+				return nil, fmt.Errorf("reading the erasures of the store: %w", firstError(err, errMalformed))
+			}
+			erasures = append(erasures, Erasure{digest(e.Key[1:]), fromMillis(t.at)})
+		}
+		if len(entries) < page.Limit {
+			return erasures, nil
+		}
+		page.From = append(entries[len(entries)-1].Key, 0)
+	}
 }
 
 // ReplayErasures erases again whom a backup brought back into st: every
@@ -224,7 +268,29 @@ func ReplayErasures(ctx context.Context, st store.Store, ledger []Erasure, now t
 	if err := s.finishJobs(ctx); err != nil {
 		return erased, fmt.Errorf("replaying erasures: %w", err)
 	}
+	if err := keep(ctx, st, ledger); err != nil {
+		return erased, fmt.Errorf("replaying erasures: %w", err)
+	}
 	return erased, nil
+}
+
+// keep records erasures in a store, also of whom it never had: its backups are
+// to tell of them as well.
+func keep(ctx context.Context, st store.Store, ledger []Erasure) error {
+	for some := range slices.Chunk(ledger, membersAtOnce) {
+		err := st.Update(ctx, func(tx store.Tx) error {
+			for _, e := range some {
+				if err := tx.Put(erasedKey(e.Profile), tombstone{at: millis(e.At)}.encode()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // replay hides one profile if the ledger names it. A merged visitor goes with

@@ -21,14 +21,14 @@ func someErasures(n int) (out []Erasure) {
 
 func TestB33LedgerKeepsWhatItAcknowledged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "people"+LedgerSuffix)
-	ledger := NewLedgerFile(path)
+	ledger := LedgerFile(path)
 	found, err := ledger.Erasures()
 	require.NoError(t, err)
 	assert.Empty(t, found, "there is no file yet")
 
 	all := someErasures(5)
 	require.NoError(t, ledger.Append(all[:2]))
-	require.NoError(t, NewLedgerFile(path).Append(all[2:3]))
+	require.NoError(t, LedgerFile(path).Append(all[2:3]))
 	written, err := os.ReadFile(path)
 	require.NoError(t, err)
 	const golden = "people-erasures 1\n0101010101010101010101010101010101010101010101010101010101010101 2026-11-22T10:40:00.123Z 51daf980\n"
@@ -80,11 +80,11 @@ func TestB33DamagedLedgerIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "other")
 	const other = "something else that is long enough to be one\n"
 	require.NoError(t, os.WriteFile(path, []byte(other), 0o600))
-	require.ErrorIs(t, NewLedgerFile(path).Append(someErasures(1)), ErrLedger)
+	require.ErrorIs(t, LedgerFile(path).Append(someErasures(1)), ErrLedger)
 	kept, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Equal(t, other, string(kept), "a file that is no ledger is left alone")
-	assert.Error(t, NewLedgerFile(filepath.Join(path, "below")).Append(someErasures(1)))
+	assert.Error(t, LedgerFile(filepath.Join(path, "below")).Append(someErasures(1)))
 }
 
 func FuzzReadLedger(f *testing.F) {
