@@ -112,4 +112,3 @@ func TestB33RestoreErasesAgain(t *testing.T) {
 		assert.NoDirExists(t, other)
 	})
 }
-
