@@ -23,7 +23,7 @@ const module = "github.com/livechat-people/caddy-people-tracking"
 var arrows = map[string][]string{
 	"cmd/caddy": {"caddymodule"},
 	"caddymodule": {
-		"inject", "sdk", "console", "tracker", "tracker/collector", "tracker/livechat", "tracker/schema",
+		"inject", "sdk", "sdk/instrument", "console", "tracker", "tracker/collector", "tracker/livechat", "tracker/schema",
 		"store", "store/badger", "store/postgres",
 	},
 	"console":           {"tracker"},
@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"inject":            {},
 	"sdk":               {},
 	"sdk/generate":      {},
+	"sdk/instrument":    {"tracker/schema"},
 }
 
 // testRooms hold what only tests use. They may import anything, and nothing of the

@@ -55,19 +55,20 @@ func (a *App) parseAccount(d *caddyfile.Dispenser) error {
 	return account.options(a, account.Name).parseBlock(d)
 }
 
-// accountsOf are the names of the accounts in the global option, which is read
-// before any site.
-func accountsOf(h httpcaddyfile.Helper) []string {
-	names := []string{DefaultAccount}
-	global, ok := h.Option(directive).(httpcaddyfile.App)
-	if !ok {
-		return names
+// globalOption is what the global option says, which is read before any site.
+func globalOption(h httpcaddyfile.Helper) *App {
+	app := new(App)
+	if global, ok := h.Option(directive).(httpcaddyfile.App); ok {
+		_ = json.Unmarshal(global.Value, app) // we wrote it
 	}
-	var app App
-	if json.Unmarshal(global.Value, &app) == nil { // we wrote it
-		for _, account := range app.Accounts {
-			names = append(names, account.Name)
-		}
+	return app
+}
+
+// accountsOf are the names of the accounts in the global option.
+func accountsOf(app *App) []string {
+	names := []string{DefaultAccount}
+	for _, account := range app.Accounts {
+		names = append(names, account.Name)
 	}
 	return names
 }

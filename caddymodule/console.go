@@ -126,7 +126,7 @@ func (c *Console) made(ctx context.Context) http.Handler {
 
 func parseConsole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	c := new(Console)
-	return c, c.unmarshal(h.Dispenser, accountsOf(h))
+	return c, c.unmarshal(h.Dispenser, accountsOf(globalOption(h)))
 }
 
 // UnmarshalCaddyfile sets up the console:

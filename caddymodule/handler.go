@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/livechat-people/caddy-people-tracking/sdk"
+	"github.com/livechat-people/caddy-people-tracking/sdk/instrument"
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 	"github.com/livechat-people/caddy-people-tracking/tracker/collector"
 )
@@ -83,15 +84,21 @@ type Handler struct {
 	// Put the script behind <meta http-equiv=X-UA-Compatible>, for estates that
 	// still use Internet Explorer mode. Default: false.
 	AfterXUA bool `json:"after_x_ua,omitempty"`
-	// Say in a response header why a page was left alone. Default: false.
+	// What to record of what visitors do, without any code in the pages. The
+	// script carries the rules out. Default: nothing but what pages track by
+	// themselves.
+	On []instrument.Rule `json:"on,omitempty"`
+	// Say in a response header why a page was left alone, and in the browser's
+	// console which property a rule left out. Default: false.
 	Debug bool `json:"debug,omitempty"`
 
 	app    *App
 	log    *slog.Logger
 	key    tracker.Key // that pages carry
 	calls  http.Handler
-	script http.Handler
-	pages  sync.Map // stripped prefix → *inject.Injector, as the snippet names it
+	script *sdk.Bundle
+	lines  []ruleLines // of On, while the Caddyfile is read
+	pages  sync.Map    // stripped prefix → *inject.Injector, as the snippet names it
 }
 
 // DefaultBasePath is where the SDK and its calls are answered.
@@ -134,7 +141,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if !h.key.Only(tracker.ScopeTracking) {
 		h.log.Warn("the API key of the pages may do more than track, and whoever reads a page has it", slog.Any("scopes", h.key.Scopes))
 	}
-	h.script = sdk.Handler()
+	if h.script, err = h.bundle(account.definitions); err != nil {
+		return err
+	}
 	h.calls, err = collector.New(collector.Config{
 		Tracker:        h.app.service,
 		Account:        h.app.number(account),

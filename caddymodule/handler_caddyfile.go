@@ -33,8 +33,11 @@ var (
 )
 
 func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	handler := new(Handler)
-	return handler, handler.unmarshal(h.Dispenser, accountsOf(h))
+	handler, app := new(Handler), globalOption(h)
+	if err := handler.unmarshal(h.Dispenser, accountsOf(app)); err != nil {
+		return nil, err
+	}
+	return handler, handler.checkRules(app)
 }
 
 // UnmarshalCaddyfile sets up the handler. Everything in the block is optional:
@@ -57,8 +60,14 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		csp            skip|amend
 //		app_shell      <path>...
 //		after_x_ua
+//		on             click|submit|visible "<selector>" track <event> | update_person | append_to_list <attribute> {
+//			<property> <value>
+//		}
+//		on             scroll <percent> track …
 //		debug
 //	}
+//
+// on may be given several times.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return h.unmarshal(d, nil)
 }
@@ -104,6 +113,7 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, accounts []string) error {
 		"csp":            oneOf(&h.CSP, cspWords...),
 		"app_shell":      list(&h.AppShell),
 		"after_x_ua":     flag(&h.AfterXUA),
+		"on":             h.parseRule,
 		"debug":          flag(&h.Debug),
 	}.parseBlock(d)
 }

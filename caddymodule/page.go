@@ -17,7 +17,7 @@ func (h *Handler) page(prefix string) (*inject.Injector, error) {
 	if made, ok := h.pages.Load(prefix); ok {
 		return made.(*inject.Injector), nil
 	}
-	snippet, err := sdk.Tag(h.tag(prefix))
+	snippet, err := h.script.Tag(h.tag(prefix))
 	if err != nil {
 		return nil, fmt.Errorf("the script tag: %w", err)
 	}
@@ -28,7 +28,7 @@ func (h *Handler) page(prefix string) (*inject.Injector, error) {
 	injector, err := inject.New(inject.Config{
 		Snippet:     snippet,
 		Version:     version,
-		Integrity:   sdk.Integrity(),
+		Integrity:   h.script.Integrity(),
 		ConnectPath: prefix + h.BasePath + batchPath,
 		Origin: func(r *http.Request) (scheme, host string) {
 			site := h.site(r)

@@ -20,7 +20,7 @@ type options map[string]func(d *caddyfile.Dispenser) error
 
 // repeatable are the options that may be given several times; each looks for
 // duplicates of its own.
-var repeatable = []string{"account", "api_key", "widget", "event", "attribute", "secret_key"}
+var repeatable = []string{"account", "api_key", "widget", "event", "attribute", "secret_key", "on"}
 
 // and adds the words of another block.
 func (o options) and(more options) options {

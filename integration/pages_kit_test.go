@@ -266,7 +266,7 @@ func (c *consoleLines) all(hosts ...string) []string {
 		for _, host := range hosts {
 			line = strings.ReplaceAll(line, host, "")
 		}
-		lines = append(lines, strings.ReplaceAll(line, " '"+sdk.Integrity()+"'", ""))
+		lines = append(lines, strings.ReplaceAll(line, " '"+sdk.Plain().Integrity()+"'", ""))
 	}
 	return lines
 }

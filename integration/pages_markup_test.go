@@ -128,7 +128,7 @@ func TestPagesInFrames(t *testing.T) {
 // TestPagesThatHaveTheScript shows pages that come with the script already:
 // from a proxy of ours behind, and because the site carries the tag itself.
 func TestPagesThatHaveTheScript(t *testing.T) {
-	tag, err := sdk.Tag(sdk.TagOptions{Base: "/_people", Key: trackingKey, AutoInit: true})
+	tag, err := sdk.Plain().Tag(sdk.TagOptions{Base: "/_people", Key: trackingKey, AutoInit: true})
 	require.NoError(t, err)
 	behind, err := inject.New(inject.Config{Snippet: tag, Version: "00c0ffee"})
 	require.NoError(t, err)

@@ -39,7 +39,7 @@ func TestPagesWithAPolicy(t *testing.T) {
 		{name: "nonce", serve: document(inline(nonce), csp+"script-src 'nonce-4AEemGb0xJptoIGFP3Nd'; connect-src 'self'"), scripts: 1},
 		{name: "nonce and strict-dynamic", serve: document(inline(nonce),
 			csp+"script-src 'nonce-4AEemGb0xJptoIGFP3Nd' 'strict-dynamic' https: 'unsafe-inline'; object-src 'none'; base-uri 'none'"), scripts: 1},
-		{name: "the hash of the SDK is listed", serve: document(inline(""), csp+"script-src "+pageHash+" '"+sdk.Integrity()+"'"), scripts: 1},
+		{name: "the hash of the SDK is listed", serve: document(inline(""), csp+"script-src "+pageHash+" '"+sdk.Plain().Integrity()+"'"), scripts: 1},
 		{name: "trusted types", serve: document(inline(""), csp+"require-trusted-types-for 'script'; trusted-types 'none'"), scripts: 1},
 		{name: "policy in a meta element", serve: document(policed(`<meta http-equiv=Content-Security-Policy content="script-src ` + pageHash + `">` +
 			`<script>` + policyScript + `</script>`)), scripts: 1},

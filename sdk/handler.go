@@ -1,12 +1,9 @@
 package sdk
 
 import (
-	"bytes"
-	"compress/gzip"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 const (
@@ -17,24 +14,10 @@ const (
 	brief = "public, max-age=300"
 )
 
-// Handler serves the bundle to GET and HEAD on whatever path it is mounted.
-// ?v= with the current [Hash] is cached for a year, anything else for five
-// minutes. It compresses once, answers If-None-Match, and answers other methods
-// with 405.
-func Handler() http.Handler { return http.HandlerFunc(serve) }
-
-var compressed = sync.OnceValue(func() []byte {
-	var b bytes.Buffer
-	// Neither can fail: the level is valid and a Buffer takes everything.
-	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	_, _ = w.Write(Script())
-	_ = w.Close()
-	return b.Bytes()
-})
-
-var plain = sync.OnceValue(Script)
-
-func serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP serves the script to GET and HEAD. ?v= with the current
+// [Bundle.Hash] is cached for a year, anything else for five minutes. It
+// compresses once, answers If-None-Match, and answers other methods with 405.
+func (b *Bundle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -43,13 +26,13 @@ func serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Set("Cache-Control", brief)
-	if r.URL.Query().Get("v") == hash {
+	if r.URL.Query().Get("v") == b.hash {
 		h.Set("Cache-Control", immutable)
 	}
 	h.Set("Vary", "Accept-Encoding")
-	body, etag := plain(), `"`+hash+`"`
+	body, etag := b.script, `"`+b.hash+`"`
 	if acceptsGzip(r.Header.Values("Accept-Encoding")) {
-		body, etag = compressed(), `"`+hash+`-gzip"`
+		body, etag = b.compressed(), `"`+b.hash+`-gzip"`
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("ETag", etag)

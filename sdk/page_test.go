@@ -57,7 +57,7 @@ func TestViews(t *testing.T) {
 	t.Run("ok/held while nobody sees the page", func(t *testing.T) {
 		s := newSite(t)
 		s.raw("/", "")
-		tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
+		tag, err := Plain().Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
 		require.NoError(t, err)
 		s.raw("/", `<!doctype html><script>let seen = false; Object.defineProperty(document, 'hidden', { get: () => !seen });
 			window.show = () => { seen = true; dispatchEvent(new Event('visibilitychange')) }</script>`+string(tag)+`<title>One</title>`+stub)
@@ -74,7 +74,7 @@ func TestViews(t *testing.T) {
 
 	t.Run("ok/nothing leaves a page that is only prerendered", func(t *testing.T) {
 		s := newSite(t)
-		tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
+		tag, err := Plain().Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
 		require.NoError(t, err)
 		s.raw("/", `<!doctype html><script>Object.defineProperty(document, 'prerendering', { value: true, configurable: true })</script>`+string(tag)+`<title>One</title>`+timers+stub)
 		p := s.tab(t).open("/")

@@ -71,7 +71,8 @@ type batch struct {
 // site plays the website and the collector of one test.
 type site struct {
 	*httptest.Server
-	t *testing.T
+	t      *testing.T
+	bundle *Bundle
 
 	mu        sync.Mutex
 	pages     map[string]string
@@ -83,9 +84,9 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	s := &site{t: t, pages: map[string]string{}, headers: http.Header{}, epoch: "e1"}
+	s := &site{t: t, bundle: Plain(), pages: map[string]string{}, headers: http.Header{}, epoch: "e1"}
 	mux := http.NewServeMux()
-	mux.Handle("/_people/v1/sdk.js", Handler())
+	mux.Handle("/_people/v1/sdk.js", http.HandlerFunc(s.script))
 	mux.HandleFunc("POST /_people/v1/batch", s.collect)
 	mux.HandleFunc("/", s.page)
 	s.Server = httptest.NewServer(mux)
@@ -98,7 +99,7 @@ func (s *site) add(path string, o TagOptions, head string) {
 	if o.Base == "" {
 		o.Base = "/_people"
 	}
-	tag, err := Tag(o)
+	tag, err := s.bundle.Tag(o)
 	require.NoError(s.t, err)
 	s.raw(path, `<!doctype html><html lang="en"><head>`+string(tag)+`<title>Shop</title>`+head+`</head><body>Hello</body></html>`)
 }
@@ -130,6 +131,8 @@ func (s *site) page(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = io.WriteString(w, content)
 }
+
+func (s *site) script(w http.ResponseWriter, r *http.Request) { s.bundle.ServeHTTP(w, r) }
 
 func (s *site) collect(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)

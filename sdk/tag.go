@@ -66,16 +66,16 @@ type TagOptions struct {
 // Tag returns the script element for the options: one line of ASCII without
 // inline code, the same for every visitor. An error names the option that
 // cannot be used.
-func Tag(o TagOptions) ([]byte, error) {
+func (b *Bundle) Tag(o TagOptions) ([]byte, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	var b strings.Builder
+	var tag strings.Builder
 	attribute := func(name, value string) {
-		b.WriteString(" " + name + `="` + escape(value) + `"`)
+		tag.WriteString(" " + name + `="` + escape(value) + `"`)
 	}
-	b.WriteString("<script")
-	attribute("src", strings.TrimSuffix(o.Base, "/")+"/v1/sdk.js?v="+hash)
+	tag.WriteString("<script")
+	attribute("src", strings.TrimSuffix(o.Base, "/")+"/v1/sdk.js?v="+b.hash)
 	if o.AutoInit {
 		attribute("data-key", o.Key)
 	}
@@ -95,10 +95,10 @@ func Tag(o TagOptions) ([]byte, error) {
 		attribute("data-consent-cookie", o.ConsentCookie)
 	}
 	if o.Async {
-		b.WriteString(" async")
+		tag.WriteString(" async")
 	}
-	b.WriteString("></script>")
-	return []byte(b.String()), nil
+	tag.WriteString("></script>")
+	return []byte(tag.String()), nil
 }
 
 func (o TagOptions) check() error {

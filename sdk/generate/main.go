@@ -1,5 +1,6 @@
-// Command generate bundles the TypeScript in src into dist/sdk.js. The same
-// sources give the same bytes on every machine.
+// Command generate bundles the TypeScript in src into dist/sdk.js, and for sites
+// with rules into dist/rules.js. The same sources give the same bytes on every
+// machine.
 package main
 
 import (
@@ -10,24 +11,27 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-const (
-	entry  = "src/main.ts"
-	bundle = "dist/sdk.js"
-)
+// bundles are the scripts by their entry points.
+var bundles = map[string]string{
+	"src/main.ts":       "dist/sdk.js",
+	"src/main-rules.ts": "dist/rules.js",
+}
 
 func main() {
-	code, err := Bundle(".")
-	if err == nil {
-		err = os.WriteFile(bundle, code, 0o644)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "generate:", err)
-		os.Exit(1)
+	for entry, bundle := range bundles {
+		code, err := Bundle(".", entry)
+		if err == nil {
+			err = os.WriteFile(bundle, code, 0o644)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "generate:", err)
+			os.Exit(1)
+		}
 	}
 }
 
-// Bundle returns the script for the sources below dir.
-func Bundle(dir string) ([]byte, error) {
+// Bundle returns the script that an entry point below dir makes.
+func Bundle(dir, entry string) ([]byte, error) {
 	result := api.Build(api.BuildOptions{
 		EntryPoints:       []string{entry},
 		AbsWorkingDir:     absolute(dir),

@@ -47,6 +47,16 @@ func newRedactor(names []string) (*redactor, error) {
 	return r, nil
 }
 
+// SecretParameter tells whether the value of a query parameter is never stored,
+// by the built-in list or by further names as [Config.RedactQuery] takes them.
+func SecretParameter(name string, further []string) bool {
+	r := &redactor{extra: make(map[string]bool, len(further))}
+	for _, name := range further {
+		r.extra[fold(name)] = true
+	}
+	return r.isSecret(name)
+}
+
 // url returns address without user information and without the values of
 // secret parameters in its path (;name=value), query and fragment. Everything
 // else stays byte for byte.

@@ -133,12 +133,9 @@ func (s *Schema) Attribute(name string) (Attribute, bool) {
 // case; Attribute tells the one to store under. The error's text is the reason
 // for the SDK's message and names the first property at fault.
 func (s *Schema) CheckListItem(attributeName string, value json.RawMessage) (canonical []byte, err error) {
-	attr, ok := s.attributes[foldName(attributeName)]
-	if !ok {
-		return nil, fmt.Errorf("custom attribute %s is not defined", quoted(attributeName))
-	}
-	if attr.Type != TypeList {
-		return nil, fmt.Errorf("custom attribute %s is of type %s, not list", quoted(attr.Name), attr.Type)
+	attr, err := s.listAttribute(attributeName)
+	if err != nil {
+		return nil, err
 	}
 	if len(value) == 0 {
 		return nil, errors.New("the item is missing")
@@ -159,6 +156,17 @@ func (s *Schema) CheckListItem(attributeName string, value json.RawMessage) (can
 		return nil, errItemTooLarge
 	}
 	return canonical, nil
+}
+
+func (s *Schema) listAttribute(name string) (attribute, error) {
+	attr, ok := s.attributes[foldName(name)]
+	if !ok {
+		return attribute{}, fmt.Errorf("custom attribute %s is not defined", quoted(name))
+	}
+	if attr.Type != TypeList {
+		return attribute{}, fmt.Errorf("custom attribute %s is of type %s, not list", quoted(attr.Name), attr.Type)
+	}
+	return attr, nil
 }
 
 func standardEvent(id string) bool {

@@ -19,13 +19,13 @@ import (
 const most = 4096
 
 func TestSizeOfTheBundle(t *testing.T) {
-	size := len(compressed())
-	t.Logf("%d bytes, %d compressed", len(Script()), size)
+	size := len(Plain().compressed())
+	t.Logf("%d bytes, %d compressed", len(Plain().Script()), size)
 	assert.LessOrEqual(t, size, most)
 }
 
 func TestTheBundleIsASCII(t *testing.T) {
-	for i, b := range Script() {
+	for i, b := range Plain().Script() {
 		require.Less(t, b, byte(0x80), "byte %d", i)
 	}
 }
@@ -44,22 +44,22 @@ func TestTheBundleIsThatOfTheSources(t *testing.T) {
 	require.NoError(t, err, string(output))
 	got, err := os.ReadFile(folder + "/dist/sdk.js")
 	require.NoError(t, err)
-	assert.Equal(t, string(Script()), string(got), "run go generate ./sdk")
+	assert.Equal(t, string(Plain().Script()), string(got), "run go generate ./sdk")
 }
 
 func TestHash(t *testing.T) {
-	assert.Regexp(t, "^[0-9a-f]{16}$", Hash())
-	assert.Regexp(t, "^sha384-[A-Za-z0-9+/]{64}$", Integrity())
+	assert.Regexp(t, "^[0-9a-f]{16}$", Plain().Hash())
+	assert.Regexp(t, "^sha384-[A-Za-z0-9+/]{64}$", Plain().Integrity())
 	assert.NotEqual(t, hashOf("a"), hashOf("b"))
 	// echo -n | openssl dgst -sha384 -binary | base64
 	assert.Equal(t, "sha384-OLBgp1GsljhM2TJ+sbHjaiH9txEUvgdDTAzHv2P24donTt6/529l+9Ua0vFImLlb", integrityOf(""))
-	script := Script()
+	script := Plain().Script()
 	script[0] = 'x'
-	assert.NotEqual(t, script, Script(), "the copy is the caller's")
+	assert.NotEqual(t, script, Plain().Script(), "the copy is the caller's")
 }
 
 func TestTag(t *testing.T) {
-	src := func(base string) string { return `<script src="` + base + `/v1/sdk.js?v=` + Hash() + `"` }
+	src := func(base string) string { return `<script src="` + base + `/v1/sdk.js?v=` + Plain().Hash() + `"` }
 	for _, c := range []struct {
 		name string
 		o    TagOptions
@@ -84,7 +84,7 @@ func TestTag(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Tag(c.o)
+			got, err := Plain().Tag(c.o)
 			require.NoError(t, err)
 			assert.Equal(t, c.want, string(got))
 		})
@@ -107,7 +107,7 @@ func TestTag(t *testing.T) {
 		"fail/origin":         {Base: "/_people", WidgetOrigins: []string{"chat.example.com"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Tag(o)
+			_, err := Plain().Tag(o)
 			require.Error(t, err)
 			if o.Key != "" {
 				assert.NotContains(t, err.Error(), o.Key)
@@ -120,7 +120,7 @@ func FuzzTag(f *testing.F) {
 	f.Add("/_people", "auto", "https://chat.example.com")
 	f.Add(`/"><script>`, `"'`, "https://a\"b")
 	f.Fuzz(func(t *testing.T, base, key, origin string) {
-		got, err := Tag(TagOptions{Base: base, Key: key, AutoInit: true, WidgetOrigins: []string{origin}})
+		got, err := Plain().Tag(TagOptions{Base: base, Key: key, AutoInit: true, WidgetOrigins: []string{origin}})
 		if err != nil {
 			return
 		}
@@ -141,14 +141,14 @@ func TestHandler(t *testing.T) {
 			r.Header.Add(header[i], header[i+1])
 		}
 		w := httptest.NewRecorder()
-		Handler().ServeHTTP(w, r)
+		Plain().ServeHTTP(w, r)
 		assert.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 		return w
 	}
 	const year, minutes = "public, max-age=31536000, immutable", "public, max-age=300"
 
 	for target, cache := range map[string]string{
-		"/v1/sdk.js?v=" + Hash(): year,
+		"/v1/sdk.js?v=" + Plain().Hash(): year,
 		"/v1/sdk.js":             minutes,
 		"/v1/sdk.js?v=old":       minutes,
 		"/v1/sdk.js?v=":          minutes,
@@ -160,7 +160,7 @@ func TestHandler(t *testing.T) {
 		assert.Equal(t, "text/javascript; charset=utf-8", w.Header().Get("Content-Type"))
 		assert.Equal(t, "Accept-Encoding", w.Header().Get("Vary"))
 		assert.Empty(t, w.Header().Get("Content-Encoding"))
-		assert.Equal(t, string(Script()), w.Body.String())
+		assert.Equal(t, string(Plain().Script()), w.Body.String())
 	}
 
 	for accept, zipped := range map[string]bool{
@@ -177,7 +177,7 @@ func TestHandler(t *testing.T) {
 		}
 		content, err := io.ReadAll(body)
 		require.NoError(t, err)
-		assert.True(t, bytes.Equal(Script(), content), accept)
+		assert.True(t, bytes.Equal(Plain().Script(), content), accept)
 	}
 
 	w := get(http.MethodGet, "/")
