@@ -224,7 +224,7 @@ func TestHandlerCaddyfile(t *testing.T) {
 		"fail/unknown option": {
 			input: "people_tracking {\nbase /x\n}",
 			err: `unrecognized option "base", allowed are account, after_x_ua, api_key, app_shell, auto_init, base_path, chat_signals, consent, csp, debug, ` +
-				`inject, load, origins, page_views, redact_query, respect, session_cookie and widget_origins, at Testfile:2`,
+				`inject, load, on, origins, page_views, redact_query, respect, session_cookie and widget_origins, at Testfile:2`,
 		},
 		"fail/option twice":         {input: "people_tracking {\ndebug\ndebug\n}", err: "debug is already specified, at Testfile:3"},
 		"fail/consent missing":      {input: "people_tracking {\nconsent\n}", err: "consent wants required or implied"},

@@ -85,7 +85,7 @@ func (h *Handler) checkRules(app *App) error {
 	}
 	definitions, err := config.newSchema(app.LenientEvents)
 	if err != nil {
-		return nil // the app says it when it is loaded, whatever the rules are
+		return err
 	}
 	for i, rule := range h.On {
 		err := instrument.Check(rule, definitions, h.ruleOptions())

@@ -149,10 +149,10 @@ func TestHandler(t *testing.T) {
 
 	for target, cache := range map[string]string{
 		"/v1/sdk.js?v=" + Plain().Hash(): year,
-		"/v1/sdk.js":             minutes,
-		"/v1/sdk.js?v=old":       minutes,
-		"/v1/sdk.js?v=":          minutes,
-		"/prefix/sdk.js?%zz":     minutes,
+		"/v1/sdk.js":                     minutes,
+		"/v1/sdk.js?v=old":               minutes,
+		"/v1/sdk.js?v=":                  minutes,
+		"/prefix/sdk.js?%zz":             minutes,
 	} {
 		w := get(http.MethodGet, target)
 		assert.Equal(t, http.StatusOK, w.Code)

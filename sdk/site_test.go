@@ -303,6 +303,20 @@ func (p *tab) eval(script string) string {
 	return result
 }
 
+// until waits for a condition in the page, also across navigations.
+func (p *tab) until(condition string) {
+	p.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		// A page that goes away while it is asked answers with an error.
+		if met, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool]("!!("+condition+")")); err == nil && met {
+			return
+		}
+		require.True(p.t, time.Now().Before(deadline), condition)
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 // clean fails the test when the page complained about anything.
 func (p *tab) clean() {
 	p.t.Helper()

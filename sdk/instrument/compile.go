@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
 )
@@ -218,7 +217,7 @@ func ascii(value any) ([]byte, error) {
 	}
 	out := make([]byte, 0, len(text))
 	for _, r := range string(text) {
-		if r < utf8.RuneSelf {
+		if r < 0x7f {
 			out = append(out, byte(r))
 			continue
 		}

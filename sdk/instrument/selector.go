@@ -135,7 +135,7 @@ func (s *selectorScan) name() bool {
 		c := s.text[s.at]
 		switch {
 		case c == '\\' && s.at+1 < len(s.text):
-			s.at += 2
+			s.escape()
 			continue
 		case isNameByte(c) || c >= utf8.RuneSelf:
 			s.at++
@@ -147,6 +147,20 @@ func (s *selectorScan) name() bool {
 		s.at = begin
 	}
 	return s.at > begin
+}
+
+// escape reads a character behind a backslash, or its number in up to six
+// hexadecimal digits, which a space may end.
+func (s *selectorScan) escape() {
+	s.at++
+	digits := 0
+	for digits < 6 && s.peek() != 0 && strings.IndexByte("0123456789abcdefABCDEF", s.peek()) >= 0 {
+		s.at++
+		digits++
+	}
+	if digits == 0 || s.peek() == ' ' {
+		s.at++
+	}
 }
 
 func isNameByte(c byte) bool {

@@ -90,6 +90,8 @@ func parsePlaceholder(text string) (*source, error) {
 		return parseAddress(strings.TrimPrefix(text, "url."))
 	case strings.HasPrefix(text, "jsonld."):
 		return parseData(strings.TrimPrefix(text, "jsonld."))
+	case elements[text]:
+		return nil, fmt.Errorf("{%s} is the attribute of that name: write {%[1]s@text} or {%[1]s@value} for the element, {@%[1]s} for the attribute", text)
 	case isAttribute(text) && !strings.Contains(text, ":"):
 		return &source{"", []any{text}}, nil
 	}
@@ -107,6 +109,16 @@ func parsePlaceholder(text string) (*source, error) {
 	}
 	return &source{selector, []any{name}}, nil
 }
+
+// elements are names that nobody means as an attribute, though they could be.
+var elements = func() map[string]bool {
+	names := make(map[string]bool)
+	for name := range strings.FieldsSeq("a article aside b body button div em fieldset figcaption footer h1 h2 h3 h4 h5 h6 head header html " +
+		"i img input legend li main meta nav ol option output p section select small strong table td textarea th time tr ul") {
+		names[name] = true
+	}
+	return names
+}()
 
 func parseAddress(part string) (*source, error) {
 	if name, ok := strings.CutPrefix(part, "query."); ok && name != "" {
