@@ -3,11 +3,13 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -131,4 +133,24 @@ func TestRulesChangeTheScript(t *testing.T) {
 	var again Handler
 	require.NoError(t, json.Unmarshal([]byte(`{"on":[{"on":"click","call":"track","name":"x","selector":"a"}]}`), &again))
 	assert.Len(t, again.On, 1)
+}
+
+// The examples of the documentation are taken as they stand.
+func TestExamplesOfRules(t *testing.T) {
+	text, err := os.ReadFile("../docs/instrumentation.md")
+	require.NoError(t, err)
+	example := regexp.MustCompile("(?s)```caddyfile\n(.*?)```").FindSubmatch(text)
+	require.NotNil(t, example)
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(example[1], map[string]any{"filename": "Caddyfile"})
+	require.NoError(t, err)
+	assert.Equal(t, 4, strings.Count(string(config), `"on":"`))
+
+	example = regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(text)
+	require.NotNil(t, example)
+	var handler struct {
+		Name string `json:"handler"`
+		Handler
+	}
+	require.NoError(t, caddy.StrictUnmarshalJSON(example[1], &handler))
+	assert.Len(t, handler.On, 2)
 }
