@@ -20,7 +20,7 @@ const (
 // asking serves a page whose tag has further attributes.
 func (s *site) asking(attributes string, o TagOptions, head string) {
 	o.Base = "/_people"
-	tag, err := Tag(o)
+	tag, err := s.bundle.Tag(o)
 	require.NoError(s.t, err)
 	s.raw("/", `<!doctype html><html lang="en"><head>`+strings.Replace(string(tag), "<script", "<script"+attributes, 1)+
 		`<title>Shop</title>`+head+`</head><body>Hello</body></html>`)

@@ -4,8 +4,8 @@
 
 import { json, moment } from './page';
 import { HALF, MOST_HELD, MOST_VALUE, RESCAN } from './rules-limits';
-import { enqueue, key } from './sender';
-import { held } from './session';
+import { enqueue } from './sender';
+import { held, key } from './session';
 import { ignored, read } from './sources';
 import { types } from './types';
 
@@ -41,7 +41,7 @@ const happened = (what: string, path: any[]): void => {
       const element = on === what && !ignored(path[0]) && path.find((node) => node.matches?.(selector));
       if (!element || (depth >= 0 && ((scrollY + innerHeight) / element.scrollHeight < depth || seen.has(element) || !seen.add(element)))) continue;
       const text = filled(params, element);
-      const send = enqueue.bind(null, method, text, undefined, undefined, moment());
+      const send = enqueue.bind(null, method, text, undefined, moment());
       if (!/[^{}]}/.test(text)) continue; // nothing in it
       if (key) send();
       else if (held.length < MOST_HELD) held.push(send);
