@@ -30,7 +30,7 @@ var (
 	// ends are small, and there may be very many of them at once: sessions that
 	// began together, or that were due during a downtime. The fewer syncs they
 	// share, the sooner all are recorded.
-	ends = pass{string([]byte{dueSession, dueLate, dueChat, dueGrave, dueTomb}), 256}
+	ends = pass{string([]byte{dueSession, dueLate, dueChat, dueGrave, dueTomb, dueInvalid}), 256}
 	// deletions may each take many large transactions. They are a pass of their
 	// own, so that no session waits for its end behind them.
 	deletions = pass{string([]byte{dueVisitor}), 8}

@@ -34,7 +34,7 @@ func TestB11EndsDoNotWaitForDeletions(t *testing.T) {
 
 	require.NoError(t, w.service.sweepOnce(t.Context(), deletions, time.Time{}, w.now))
 	assert.Equal(t, 1, visitors())
-	for kind := range map[byte]bool{dueSession: true, dueLate: true, dueVisitor: true, dueChat: true, dueGrave: true, dueTomb: true} {
+	for kind := range map[byte]bool{dueSession: true, dueLate: true, dueVisitor: true, dueChat: true, dueGrave: true, dueTomb: true, dueInvalid: true} {
 		taken := 0
 		for _, p := range []pass{ends, deletions} {
 			for i := range len(p.kinds) {
