@@ -56,6 +56,9 @@ func TestEveryRouteNeedsACaller(t *testing.T) {
 				}
 				if route.method == http.MethodPost && want == http.StatusNoContent {
 					want = http.StatusCreated
+					if strings.HasPrefix(route.pattern, "/persons/") { // a form leads on
+						want = http.StatusSeeOther
+					}
 				}
 				w := ask(console, route.method, target, test.change...)
 				assert.Equal(t, want, w.Code, w.Body.String())
@@ -117,12 +120,17 @@ func TestMethods(t *testing.T) {
 		w := ask(console, http.MethodPatch, target, asManager)
 		assert.Equal(t, 405, w.Code)
 		assert.Equal(t, "method_not_allowed", errorCode(t, w))
-		if route.method != http.MethodGet {
-			assert.Equal(t, route.method, w.Header().Get("Allow"))
+		var taken []string
+		for _, other := range console.(*handler).routes() {
+			if other.pattern == route.pattern {
+				taken = append(taken, strings.Replace(other.method, "GET", "GET, HEAD", 1))
+			}
+		}
+		assert.Equal(t, strings.Join(taken, ", "), w.Header().Get("Allow"))
+		if !strings.Contains(w.Header().Get("Allow"), "HEAD") {
 			assert.Equal(t, 405, ask(console, http.MethodHead, target, asManager).Code)
 			return
 		}
-		assert.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 		get, head := ask(console, http.MethodGet, target, asManager), ask(console, http.MethodHead, target, asManager)
 		assert.Equal(t, get.Code, head.Code)
 		assert.Equal(t, get.Header(), head.Header())

@@ -11,6 +11,7 @@ package console
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -29,6 +30,12 @@ type People interface {
 	// Events lists newest first, or answers tracker.ErrBadCursor.
 	Events(ctx context.Context, account tracker.Account, id string, query tracker.EventQuery) (events []tracker.Event, nextCursor string, err error)
 	Merges(ctx context.Context, account tracker.Account, id string) ([]tracker.Merge, error)
+	// Erase hides a person for good and returns once that is recorded; the
+	// removal goes on (B33).
+	Erase(ctx context.Context, account tracker.Account, id string) error
+	// Export writes everything held of a person. An error that comes before
+	// anything was written is answered; later the document stays unfinished.
+	Export(ctx context.Context, account tracker.Account, id string, w io.Writer) error
 	// InvalidateSession ends the Live Chat sessions with this sid (B7), known or
 	// not; tracker.ErrNotFound is about the widget.
 	InvalidateSession(ctx context.Context, account tracker.Account, widgetID, sid string) error

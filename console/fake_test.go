@@ -3,8 +3,11 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +25,8 @@ type fakePeople struct {
 	merges      map[string][]tracker.Merge
 	err         error // answers every call when set
 	invalidated []string
+	erased      []string
+	broken      bool // exports end in the middle
 	reported    []tracker.ChatReport
 	account     tracker.Account // of the last call
 	personQuery tracker.PersonQuery
@@ -123,6 +128,38 @@ func (f *fakePeople) Merges(ctx context.Context, account tracker.Account, id str
 		return nil, err
 	}
 	return f.merges[id], nil
+}
+
+func (f *fakePeople) Erase(ctx context.Context, account tracker.Account, id string) error {
+	if _, err := f.Person(ctx, account, id); err != nil {
+		return err
+	}
+	f.erased = append(f.erased, id)
+	return nil
+}
+
+func (f *fakePeople) Export(ctx context.Context, account tracker.Account, id string, w io.Writer) error {
+	person, err := f.Person(ctx, account, id)
+	if err != nil {
+		return err
+	}
+	events := orEmpty(slices.Clone(f.events[id]))
+	for i := range events {
+		if len(events[i].Properties) == 0 {
+			events[i].Properties = json.RawMessage("{}")
+		}
+	}
+	document := map[string]any{
+		"exportedAt": testNow, "person": person, "merges": orEmpty(f.merges[id]), "events": events,
+		"devices":      []tracker.ExportedDevice{{ID: "d1", LastSeen: testNow, ConsentedAt: &testNow, Periods: []tracker.ExportedPeriod{{ProfileID: id, From: testNow, To: &testNow}}}},
+		"chatSessions": []tracker.ExportedChat{{ID: "c1", WidgetID: "widget-1", SessionID: "s1", StartedAt: testNow, EndedAt: &testNow}},
+		"sessions":     []tracker.ExportedSession{{ID: "s1", ProfileID: id, StartTime: testNow, LastActivity: testNow, EndTime: &testNow, Campaign: map[string]string{"utm_source": "news"}}},
+	}
+	if f.broken {
+		_, _ = io.WriteString(w, "{")
+		return errors.New("the store is gone")
+	}
+	return json.NewEncoder(w).Encode(document)
 }
 
 func (f *fakePeople) ReportChat(_ context.Context, account tracker.Account, widgetID string, report tracker.ChatReport) (string, error) {

@@ -98,6 +98,10 @@ func (d description) check(s *schema, value any, at string) []string {
 		if s.Type == "boolean" {
 			return nil
 		}
+	case float64:
+		if s.Type == "integer" && typed == float64(int64(typed)) {
+			return nil
+		}
 	}
 	return []string{fmt.Sprintf("%s: %v is no %s", at, value, s.Type)}
 }
@@ -170,6 +174,13 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{"GET", "/api/persons/v1/events", "/api/persons/{id}/events", 404, nil},
 		{"GET", "/api/persons/p1/merges", "/api/persons/{id}/merges", 200, nil},
 		{"GET", "/api/persons/p1/merges?x=", "/api/persons/{id}/merges", 400, nil},
+		{"GET", "/api/persons/p1/export", "/api/persons/{id}/export", 200, nil},
+		{"GET", "/api/persons/v1/export", "/api/persons/{id}/export", 404, nil},
+		{"DELETE", "/api/persons/p1", "/api/persons/{id}", 204, nil},
+		{"DELETE", "/api/persons/v1", "/api/persons/{id}", 404, nil},
+		{"DELETE", "/api/persons/p1", "/api/persons/{id}", 503, store.ErrUnavailable},
+		{"GET", "/persons/p1/erase", "/persons/{id}/erase", 200, nil},
+		{"GET", "/persons/v1/erase", "/persons/{id}/erase", 404, nil},
 		{"DELETE", "/livechat/1/widgets/widget-1/sessions/s1", "/livechat/1/widgets/{widgetId}/sessions/{sid}", 204, nil},
 		{"DELETE", "/livechat/1/widgets/other/sessions/s1", "/livechat/1/widgets/{widgetId}/sessions/{sid}", 404, nil},
 		{"DELETE", "/livechat/1/widgets/widget-1/sessions/s1", "/livechat/1/widgets/{widgetId}/sessions/{sid}", 503, store.ErrUnavailable},

@@ -22,12 +22,16 @@ func (h *handler) routes() []route {
 	return []route{
 		{http.MethodGet, "/{$}", tracker.ScopeRead, h.listPage},
 		{http.MethodGet, "/persons/{id}", tracker.ScopeRead, h.personPage},
+		{http.MethodGet, "/persons/{id}/erase", tracker.ScopeRead, h.erasePage},
+		{http.MethodPost, "/persons/{id}/erase", tracker.ScopeManage, h.eraseForm},
 		{http.MethodGet, "/assets/{file}", tracker.ScopeRead, h.serveAsset},
 		{http.MethodGet, "/openapi.json", tracker.ScopeRead, h.serveOpenAPI},
 		{http.MethodGet, "/api/persons", tracker.ScopeRead, h.apiPersons},
 		{http.MethodGet, "/api/persons/{id}", tracker.ScopeRead, h.apiPerson},
 		{http.MethodGet, "/api/persons/{id}/events", tracker.ScopeRead, h.apiEvents},
 		{http.MethodGet, "/api/persons/{id}/merges", tracker.ScopeRead, h.apiMerges},
+		{http.MethodGet, "/api/persons/{id}/export", tracker.ScopeRead, h.apiExport},
+		{http.MethodDelete, "/api/persons/{id}", tracker.ScopeManage, h.apiErase},
 		{http.MethodPost, "/livechat/1/widgets/{widgetId}/sessions", tracker.ScopeManage, h.apiReportChat},
 		{http.MethodDelete, "/livechat/1/widgets/{widgetId}/sessions/{sid}", tracker.ScopeManage, h.apiInvalidateSession},
 	}

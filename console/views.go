@@ -15,7 +15,7 @@ var templateFiles embed.FS
 
 // views are the parsed pages.
 type views struct {
-	list, person, problem *template.Template
+	list, person, erase, problem *template.Template
 }
 
 func parseViews() (views, error) {
@@ -26,7 +26,7 @@ func parseViews() (views, error) {
 	}
 	var parsed views
 	for name, page := range map[string]**template.Template{
-		"list.html": &parsed.list, "person.html": &parsed.person, "problem.html": &parsed.problem,
+		"list.html": &parsed.list, "person.html": &parsed.person, "erase.html": &parsed.erase, "problem.html": &parsed.problem,
 	} {
 		clone, err := shared.Clone()
 		if err == nil {

@@ -115,6 +115,7 @@ func TestB33NothingIsLeftButHashes(t *testing.T) {
 		}
 	}
 
+	require.NoError(t, w.service.InvalidateSession(t.Context(), DefaultAccount, widgetID, "shop-session-77"))
 	for _, person := range persons {
 		w.erase(person)
 	}
