@@ -232,6 +232,14 @@ func keepApart(t *testing.T, w *tenants) {
 	assert.Equal(t, http.StatusNoContent, home.api(http.MethodDelete, "/livechat/1/widgets/widget-default/sessions/sid-1", "read-default").status)
 	shop.must("page", `{}`)
 	assert.Equal(t, annas[1], shop.persons("anna@example.com"), "still signed in: the sid was the other account's")
+	thief := &tenant{instance: shop.instance, name: "default", origin: home.origin, boot: "00000000000000000000000000000001", cookies: map[string]string{
+		"_people": shop.cookies["_people"], "_people_chat": shop.cookies["_people_chat"],
+	}}
+	before := home.persons("")
+	thief.must("page", `{}`)
+	thief.must("track", `{"eventId":"onlydefault"}`)
+	thief.refuses("updatePerson", `{"firstName":"Thief"}`, "this profile is a visitor's")
+	assert.Equal(t, before, home.persons(""))
 }
 
 // A new account works at once where the store was not there at the start.

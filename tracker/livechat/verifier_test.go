@@ -337,6 +337,8 @@ func TestB4ForgedTokens(t *testing.T) {
 		"key by URL":                 {sign(sha256.New, keyB, `{"alg":"HS256","jku":"http://127.0.0.1/"}`, good), parameter("jku")},
 		"certificate":                {withHeader(`{"alg":"HS256","x5c":[]}`), parameter("x5c")},
 		"certificate by URL":         {withHeader(`{"alg":"HS256","x5u":"http://127.0.0.1/"}`), parameter("x5u")},
+		"signed with an empty key":   {sign(sha256.New, nil, hs256, good), errSignature.Error()},
+		"signed with the key's text": {sign(sha256.New, []byte(base64.StdEncoding.EncodeToString(keyA)), hs256, good), errSignature.Error()},
 		"kid of another key":         {sign(sha256.New, keyB, `{"alg":"HS256","kid":"k2"}`, good), errSignature.Error()},
 		"kid with path":              {sign(sha256.New, nil, `{"alg":"HS256","kid":"../../dev/null"}`, good), errSignature.Error()},
 		"claim twice":                {hs(`{"sub":"a@b.c",` + good[1:]), errMalformed.Error()},
