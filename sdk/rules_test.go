@@ -258,3 +258,18 @@ func TestB21_InitWithRules(t *testing.T) {
 	p.sent(seen(`"label":"x"`), seen(`"label":"x"`))
 	p.clean()
 }
+
+// B30: rules record nothing before consent, and nothing of that time later.
+func TestB30_RulesBeforeConsent(t *testing.T) {
+	s := ruled(t, rule("click", "b", "track", "seen", "label", "{text}"), end)
+	s.asking(required, TagOptions{AutoInit: true, Key: "auto"}, stub)
+	p := s.tab(t).open("/")
+	p.eval(`document.body.innerHTML = '<b>before</b>'; document.querySelector('b').click(); await new Promise(r => setTimeout(r, 50))`)
+	assert.Empty(t, s.received())
+	p.eval(`new PeopleTrackingSDK().consent(true); document.querySelector('b').textContent = 'after'; document.querySelector('b').click()`)
+	s.until("the click after consent", func([]batch) bool { return strings.Contains(strings.Join(s.calls(), ""), `"label":"after"`) })
+	for _, c := range s.calls() {
+		assert.NotContains(t, c, "before")
+	}
+	p.clean()
+}
