@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
-	"github.com/livechat-people/caddy-people-tracking/store/memory"
 )
 
 // go test ./tracker -run TestModel -model.ops 1000000 -model.seed 7
@@ -80,8 +79,8 @@ func (s *sim) run(ops, every int) {
 
 // shortest replays a failed world with a check after every operation, which
 // finds the first one that is wrong.
-func shortest(t *testing.T, seed uint64, calm bool, ops int) *sim {
-	st := memory.New()
+func shortest(t *testing.T, open func() store.Store, seed uint64, calm bool, ops int) *sim {
+	st := open()
 	defer func() { require.NoError(t, st.Close()) }()
 	s := newSim(t, st, seed, calm)
 	for s.step < ops && s.violation == nil {
@@ -100,19 +99,26 @@ func (s *sim) report(t *testing.T, seed uint64) {
 // TestModel lets browsers do at random what browsers do, and holds the service
 // against the oracle after it (B1–B19, B26).
 func TestModel(t *testing.T) {
+	of, known := modelStores[*modelStore]
+	require.True(t, known, "-model.store=%s", *modelStore)
+	runModel(t, of(t), *modelOps)
+}
+
+// runModel operates on worlds of their own, each in a store that open returns.
+func runModel(t *testing.T, open func() store.Store, all int) {
 	started, ops, worlds := time.Now(), 0, uint64(0)
-	for ; ops < *modelOps; worlds++ {
+	for ; ops < all; worlds++ {
 		seed, calm := *modelSeed+worlds, (*modelSeed+worlds)%2 == 0
 		func() {
-			st := memory.New()
+			st := open()
 			defer func() { require.NoError(t, st.Close()) }()
 			s := newSim(t, st, seed, calm)
-			s.run(min(*modelWorld, *modelOps-ops), 100)
+			s.run(min(*modelWorld, all-ops), 100)
 			ops += s.step
 			if s.violation == nil {
 				return
 			}
-			if first := shortest(t, seed, calm, s.step); first.violation != nil {
+			if first := shortest(t, open, seed, calm, s.step); first.violation != nil {
 				s = first
 			}
 			s.report(t, seed)
