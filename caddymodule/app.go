@@ -43,6 +43,10 @@ type App struct {
 	// where it is shorter. Default: 1h, at most 24h.
 	TokenLifetime caddy.Duration `json:"token_lifetime,omitempty"`
 
+	// Events and ended sessions are deleted this long after they happened; people
+	// stay. At least 2d. Default: they are kept.
+	EventRetention caddy.Duration `json:"event_retention,omitempty"`
+
 	// Take any well-formed event as long as none is defined. Default: false,
 	// an event has to be defined before it can be tracked.
 	LenientEvents bool `json:"lenient_events,omitempty"`
@@ -131,6 +135,7 @@ func (a *App) Validate() error {
 		VisitorTTL:     time.Duration(a.VisitorTTL),
 		ChatSessionTTL: time.Duration(a.ChatSessionTTL),
 		AuthSessionTTL: time.Duration(a.AuthSessionTTL),
+		EventRetention: time.Duration(a.EventRetention),
 		Ledger:         a.lease.erasures(),
 		Now:            a.now,
 		Logger:         a.log,

@@ -43,6 +43,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //		store            postgres <connection string>
 //		session_timeout  <duration>
 //		visitor_ttl      <duration>
+//		event_retention  <duration>
 //		chat_session_ttl <duration>
 //		auth_session_ttl <duration>
 //		strict_events    on|off
@@ -83,6 +84,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"store":            a.parseStore,
 		"session_timeout":  lifetime(&a.SessionTimeout),
 		"visitor_ttl":      lifetime(&a.VisitorTTL),
+		"event_retention":  lifetime(&a.EventRetention),
 		"chat_session_ttl": lifetime(&a.ChatSessionTTL),
 		"auth_session_ttl": lifetime(&a.AuthSessionTTL),
 		"strict_events":    onOff(&a.LenientEvents, "off"),

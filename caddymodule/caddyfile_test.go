@@ -35,9 +35,9 @@ func TestAppCaddyfile(t *testing.T) {
 			want:  &App{Store: Store{Engine: "postgres", DSN: "{env.PEOPLE_DSN}"}},
 		},
 		"ok/lifetimes": {
-			input: "people_tracking {\nsession_timeout 20m\nvisitor_ttl 30d\nchat_session_ttl 10d\nauth_session_ttl 12h\n}",
+			input: "people_tracking {\nsession_timeout 20m\nvisitor_ttl 30d\nchat_session_ttl 10d\nauth_session_ttl 12h\nevent_retention 400d\n}",
 			want: &App{
-				SessionTimeout: caddy.Duration(20 * time.Minute), VisitorTTL: caddy.Duration(30 * 24 * time.Hour),
+				SessionTimeout: caddy.Duration(20 * time.Minute), VisitorTTL: caddy.Duration(30 * 24 * time.Hour), EventRetention: caddy.Duration(400 * 24 * time.Hour),
 				ChatSessionTTL: caddy.Duration(10 * 24 * time.Hour), AuthSessionTTL: caddy.Duration(12 * time.Hour),
 			},
 		},
@@ -116,7 +116,7 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/argument":               {input: `people_tracking on`, err: "wrong argument count"},
 		"fail/unknown option": {
 			input: "people_tracking {\nstores badger x\n}",
-			err:   `unrecognized option "stores", allowed are account, api_key, attribute, auth_session_ttl, chat_session_ttl, event, purge_interval, rate_limit, session_timeout, store, strict_events, token_lifetime, visitor_ttl and widget, at Testfile:2`,
+			err:   `unrecognized option "stores", allowed are account, api_key, attribute, auth_session_ttl, chat_session_ttl, event, event_retention, purge_interval, rate_limit, session_timeout, store, strict_events, token_lifetime, visitor_ttl and widget, at Testfile:2`,
 		},
 		"fail/option twice":           {input: "people_tracking {\nsession_timeout 1h\nsession_timeout 2h\n}", err: "session_timeout is already specified, at Testfile:3"},
 		"fail/unexpected block":       {input: "people_tracking {\nsession_timeout 1h {\nx\n}\n}", err: `unrecognized option "{"`},

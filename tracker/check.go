@@ -57,6 +57,7 @@ var tableChecks = map[byte]func(*checker, store.Entry) error{
 	tableLayout:    (*checker).layoutEntry,
 	tableJob:       (*checker).jobEntry,
 	tableErased:    (*checker).erasedEntry,
+	tableRetention: (*checker).retentionEntry,
 }
 
 // CheckOptions say how a store is checked. The zero value holds it against
@@ -147,7 +148,8 @@ type checker struct {
 	numbers    []Account // of the accounts by name
 	lastNumber Account
 
-	removing bool // something is being removed
+	removing  bool  // something is being removed
+	forgotten int64 // events of before may be missing
 
 	before    *session // the one before in the table of sessions, unless late
 	graves    int      // queue entries of ended Live Chat sessions
@@ -162,6 +164,9 @@ func (c *checker) run(ctx context.Context) error {
 	var err error
 	if c.removing, err = c.anyJobs(); err != nil {
 		return err
+	}
+	if v, err := readRetention(c); err == nil { // or reported where it stands
+		c.forgotten = v.cutoff
 	}
 	err = c.each(store.Range{}, func(e store.Entry) error {
 		if total++; total%checkPage == 0 {
@@ -243,7 +248,7 @@ func nameOf(key []byte) (a Account, record string) {
 		return hex.EncodeToString(key[from : from+size])
 	}
 	switch key[0] {
-	case tableName, tableLayout:
+	case tableName, tableLayout, tableRetention:
 		return 0, ""
 	case tableErased:
 		return 0, part(1, 8)

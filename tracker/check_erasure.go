@@ -73,6 +73,15 @@ func (c *checker) dueTomb(a Account, ref []byte) (int64, error) {
 	return t.until, err
 }
 
+// retentionEntry: how far old events are forgotten.
+func (c *checker) retentionEntry(e store.Entry) error {
+	if c.sized(e.Key, len(retentionKey)) {
+		_, err := decodeRetention(e.Value)
+		c.decoded(err)
+	}
+	return nil
+}
+
 // anyJobs says whether anything is being removed.
 func (c *checker) anyJobs() (bool, error) {
 	jobs, err := c.Scan(prefixKeys([]byte{tableJob}, 1))

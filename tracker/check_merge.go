@@ -87,6 +87,9 @@ func (c *checker) mergeEntry(e store.Entry) error {
 // toldOnce: the person's timeline tells of the merge, at a time up to a day
 // before it was carried out (B13).
 func (c *checker) toldOnce(a Account, m *merge) error {
+	if m.at-lateLimit.Milliseconds() < c.forgotten {
+		return nil // a merge stays when its event goes
+	}
 	times := 0
 	base := idKey(tableEvent, a, m.person)
 	r := store.Range{

@@ -233,6 +233,9 @@ func (c *checker) familyEvents(f *family) error {
 			if err != nil || len(e.Key) != eventKeyLen || ev.definition == schema.EventPersonMerged {
 				return nil //nolint:nilerr // reported where it stands
 			}
+			if _, at, _, err := parseEventKey(e.Key); err == nil && at < c.forgotten {
+				return nil // its session may be gone already
+			}
 			f.events++
 			if t := f.sessions[ev.session]; t != nil {
 				f.placed++

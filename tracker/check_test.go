@@ -24,6 +24,7 @@ func lived(t *testing.T) *world {
 	t.Cleanup(func() { require.NoError(t, st.Close()) })
 	w := newWorldOn(t, st, func(c *Config) {
 		c.Accounts["other"] = c.Accounts[DefaultAccountName]
+		c.EventRetention = 30 * 24 * time.Hour
 		c.Random = &safeReader{from: rand.NewChaCha8([32]byte{1})}
 	})
 	w.now = w.now.Add(-4 * time.Hour)
@@ -455,7 +456,7 @@ func TestCheckNoticesEveryEntry(t *testing.T) {
 	removing := w.removing() // what is left of it may be incomplete
 	mayBeMissing := func(e store.Entry) bool {
 		switch e.Key[0] {
-		case tableItem, tableInvalid, tableDedupe, tableSchema, tableLayout, tableErased:
+		case tableItem, tableInvalid, tableDedupe, tableSchema, tableLayout, tableErased, tableRetention:
 			return true
 		case tableBoot:
 			t, err := decodeTombstone(e.Value)
@@ -478,12 +479,12 @@ func TestCheckNoticesEveryEntry(t *testing.T) {
 			assert.NotEmpty(t, w.problems(), "%q is of a later version", e.Key)
 		}
 		w.change(e)
-		if cut := e.Key[:len(e.Key)-1]; !strings.ContainsRune("AYDaZ", rune(e.Key[0])) {
+		if cut := e.Key[:len(e.Key)-1]; !strings.ContainsRune("AYDaZf", rune(e.Key[0])) {
 			w.change(store.Entry{Key: cut, Value: e.Value})
 			assert.NotEmpty(t, w.problems(), "%q has a part of it beside it", e.Key)
 			w.change(store.Entry{Key: cut})
 		}
-		if !strings.ContainsRune("YDQSaZe", rune(e.Key[0])) {
+		if !strings.ContainsRune("YDQSaZef", rune(e.Key[0])) {
 			moved := slices.Clone(e.Key)
 			if moved[2]++; e.Key[0] == tableJob {
 				moved[3]++

@@ -103,6 +103,7 @@ func TestGoldenKeys(t *testing.T) {
 		{"Q visitor", queueKey(goldenTime, dueVisitor, idRef(a, p))},
 		{"Q chat", queueKey(goldenTime, dueChat, idRef(a, p))},
 		{"Q tombstone", queueKey(goldenTime, dueTomb, tombRef(a, tableToken, patternDigest(0x33)))},
+		{"f forgotten events", retentionKey},
 		{"J erased profile", jobKey(jobProfile, a, p)},
 		{"e erasure", erasedKey(erasureHash(a, p))},
 		{"Q invalidation", invalidationDeadline(invalidationKey(a, "widget", "sid"), goldenTime)},
@@ -156,6 +157,7 @@ func goldenRecords() []goldenRecord {
 		},
 		windows: []tabWindow{{tab: "tab", high: 70, bits: 1<<63 | 5}},
 	}
+	kept := retention{began: goldenTime, cutoff: goldenTime - 1, from: idKey(tableProfile, a, p)}
 	tomb := tombstone{at: goldenTime, until: goldenTime + 1}
 	erased := &profile{id: p, account: a, kind: kindLead, created: goldenTime, erasing: goldenTime + 1}
 	asked := &device{id: p, account: a, tokens: []digest{patternDigest(1)}, consent: goldenTime, notBefore: goldenTime + 1, gone: goldenTime + 2}
@@ -202,6 +204,7 @@ func goldenRecords() []goldenRecord {
 		{"C tombstone", cookieRecord{ended: goldenTime}, cookieRecord{ended: goldenTime}.encode(), func(b []byte) (any, error) { return decodeCookie(b) }},
 		{"Y invalidation", invalidation{goldenTime, goldenTime + 1}, invalidation{goldenTime, goldenTime + 1}.encode(), func(b []byte) (any, error) { return decodeInvalidation(b) }},
 		{"V tombstone", tomb, tomb.encode(), func(b []byte) (any, error) { return decodeTombstone(b) }},
+		{"f forgotten events", kept, kept.encode(), func(b []byte) (any, error) { return decodeRetention(b) }},
 		{"J job", job{goldenTime, true}, job{goldenTime, true}.encode(), func(b []byte) (any, error) { return decodeJob(b) }},
 		{"V token", goldenTime, deviceReference(p, goldenTime), func(b []byte) (any, error) {
 			_, since, err := decodeDeviceReference(b)

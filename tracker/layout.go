@@ -35,6 +35,7 @@ const (
 	tableQueue     = 'Q' // shard deadline kind account id… → deadline
 	tableListing   = 'L' // account type state ~time profile → persons by activity
 	tableSearch    = 'N' // account field token NUL profile → search
+	tableRetention = 'f' // no more: how far old events are forgotten
 	tableJob       = 'J' // kind account id → what is being removed, in chunks
 	tableErased    = 'e' // hash(account profile) → when it was erased, for ever
 	tableName      = 'a' // name → number of the account; no name → the last number given out
@@ -42,7 +43,10 @@ const (
 	tableLayout    = 'Z' // version of all this
 )
 
-var layoutKey = []byte{tableLayout}
+var (
+	layoutKey    = []byte{tableLayout}
+	retentionKey = []byte{tableRetention}
+)
 
 // accountCountKey holds the last number given to an account.
 var accountCountKey = []byte{tableName}

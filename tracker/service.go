@@ -36,6 +36,10 @@ type Config struct {
 	ChatSessionTTL time.Duration // a lead's Live Chat session without calls ends after it
 	AuthSessionTTL time.Duration // likewise an authenticated user's
 
+	// EventRetention is how long events and ended sessions are kept, at least
+	// MinEventRetention; 0 is for ever.
+	EventRetention time.Duration
+
 	Ledger Ledger // of erasures, beside the store; nil keeps them in the store alone
 
 	Now    func() time.Time // the clock of everything that does not come with a request
@@ -60,9 +64,11 @@ type Service struct {
 	chat     time.Duration
 	auth     time.Duration
 	ledger   Ledger
-	now      func() time.Time
-	random   io.Reader
-	log      *slog.Logger
+
+	retention time.Duration // of events, 0 for ever
+	now       func() time.Time
+	random    io.Reader
+	log       *slog.Logger
 
 	outdated atomic.Bool // see watchLayout
 }
@@ -78,8 +84,8 @@ func New(st store.Store, cfg Config) (*Service, error) {
 		visitor: orDefault(cfg.VisitorTTL, DefaultVisitorTTL),
 		chat:    orDefault(cfg.ChatSessionTTL, DefaultChatSessionTTL),
 		auth:    orDefault(cfg.AuthSessionTTL, DefaultAuthSessionTTL),
-		ledger:  cfg.Ledger,
-		now:     cfg.Now, random: cfg.Random, log: cfg.Logger,
+		ledger:  cfg.Ledger, retention: cfg.EventRetention,
+		now: cfg.Now, random: cfg.Random, log: cfg.Logger,
 		accounts: newAccounts(cfg.Accounts),
 	}
 	for _, lifetime := range []time.Duration{cfg.SessionTimeout, cfg.VisitorTTL, cfg.ChatSessionTTL, cfg.AuthSessionTTL} {
@@ -91,6 +97,9 @@ func New(st store.Store, cfg Config) (*Service, error) {
 		if account.Schema == nil {
 			return nil, fmt.Errorf("tracker: account %q has no schema", name)
 		}
+	}
+	if cfg.EventRetention != 0 && cfg.EventRetention < MinEventRetention {
+		return nil, fmt.Errorf("tracker: event retention %s is under %s", cfg.EventRetention, MinEventRetention)
 	}
 	if s.now == nil {
 		s.now = time.Now

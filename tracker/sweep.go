@@ -49,7 +49,10 @@ func (s *Service) Run(ctx context.Context) error {
 			if err := s.forgetDay(ctx, now); err != nil {
 				return err
 			}
-			_, err := s.jobs(ctx)
+			if _, err := s.jobs(ctx); err != nil {
+				return err
+			}
+			_, err := s.forgetEvents(ctx, now)
 			return err
 		})
 	})
@@ -118,7 +121,14 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err := s.forgetDay(ctx, now); err != nil {
 		return err
 	}
-	return s.finishJobs(ctx)
+	if err := s.finishJobs(ctx); err != nil {
+		return err
+	}
+	for {
+		if again, err := s.forgetEvents(ctx, now); err != nil || !again {
+			return err
+		}
+	}
 }
 
 // sweepOnce settles what became due since then. What cannot be settled, a
