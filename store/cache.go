@@ -55,12 +55,11 @@ func (c *cache) set(key string, value []byte) {
 
 // committed brings what the cache knows up to date.
 func (c *cache) committed(o *overlay) {
-	for i, w := range o.writes {
-		name := o.names[i]
-		_, young := c.young[name]
-		_, old := c.old[name]
+	for _, w := range o.writes {
+		_, young := c.young[string(w.Key)]
+		_, old := c.old[string(w.Key)]
 		if (young || old) && w.Op != OpLock {
-			c.set(name, bytes.Clone(w.Value)) // nil when deleted
+			c.set(string(w.Key), bytes.Clone(w.Value)) // nil when deleted
 		}
 	}
 }

@@ -108,7 +108,7 @@ const (
 )
 
 func eventKey(a Account, p id, ms int64, s seq, event id) []byte {
-	k := appendTime(idKey(tableEvent, a, p), ms)
+	k := appendTime(append(accountKey(tableEvent, a, eventKeyLen-3), p[:]...), ms)
 	k = binary.BigEndian.AppendUint16(k, uint16(s))
 	return append(k, event[:]...)
 }
@@ -129,7 +129,8 @@ func parseEventKey(key []byte) (p id, ms int64, event id, err error) {
 }
 
 func sessionKey(a Account, p id, start int64, session id) []byte {
-	return append(appendTime(idKey(tableSession, a, p), start), session[:]...)
+	k := append(accountKey(tableSession, a, sessionKeyLen-3), p[:]...)
+	return append(appendTime(k, start), session[:]...)
 }
 
 const sessionKeyLen = 3 + 16 + 8 + 16
