@@ -78,12 +78,12 @@ func Rewrite(ctx context.Context, dir string, log *slog.Logger, progress store.P
 // copyInto copies the store in dir into the new directory fresh, and reads it
 // again. It returns the number of the last commit in dir.
 func copyInto(ctx context.Context, dir, fresh string, log *slog.Logger, progress store.Progress) (mark, entries uint64, err error) {
-	from, err := Open(dir, Options{Logger: log, BallastBytes: -1, GCInterval: -1})
+	from, err := Open(dir, aside(log))
 	if err != nil {
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	to, err := Open(fresh, Options{Logger: log, BallastBytes: -1, GCInterval: -1})
+	to, err := Open(fresh, aside(log))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -97,6 +97,11 @@ func copyInto(ctx context.Context, dir, fresh string, log *slog.Logger, progress
 		err = errors.New("badger: the copy does not hold what was written to it; the disk or the memory is faulty")
 	}
 	return from.Stats().Commit, sum.Entries, err
+}
+
+// aside opens a store without anything that runs beside its use.
+func aside(log *slog.Logger) Options {
+	return Options{Logger: log, BallastBytes: -1, GCInterval: -1, VerifyInterval: -1, PurgeInterval: -1}
 }
 
 // swap puts fresh in the place of dir and the other way round. Nobody can open
