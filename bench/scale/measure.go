@@ -87,8 +87,9 @@ type read struct {
 func (r read) repeat() ([]time.Duration, error) {
 	times := make([]time.Duration, r.times)
 	for n := range times {
-		asked, err := "", error(nil)
+		asked := ""
 		if r.prepare != nil {
+			var err error
 			if asked, err = r.prepare(n); err != nil {
 				return nil, err
 			}
