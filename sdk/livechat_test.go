@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -82,6 +83,22 @@ func variants() []variant {
 			liveChat('auth', 'jwt-0'); liveChat('init', { widgetId: '` + widgetID + `', domain: 'd' })</script>` + use + inline + talk,
 			[]string{chatCall("authenticated", "jwt-0"), chatCall("authenticated", "jwt-1"), chatCall("started", ""), chatCall("ended", "")},
 		},
+		{
+			"guarded loader", startLog + `<script>
+				if (!("liveChat" in window)) { window["liveChat"] = function () { (window["liveChat"].q = window["liveChat"].q || []).push(arguments); }; }
+				liveChat( "init", { widgetId: "` + widgetID + `" } );
+			</script>` + use + inline + talk, whole,
+		},
+		{
+			"loader and real script from files", startLog + `<script src="/loader.js"></script>` + use + `<script src="/widget.js"></script>` + talk, whole,
+		},
+		{
+			"real script added by the loader", startLog + stub + `<script>const s = document.createElement('script'); s.src = '/widget.js'; document.head.append(s);
+				s.onload = () => { const talk = document.createElement('script'); talk.textContent = document.querySelector('template').content.textContent; document.head.append(talk) }</script>
+				<template>` + strings.NewReplacer("<script>", "", "</script>", "").Replace(talk) + `</template>`, whole,
+		},
+		{"real script loaded twice", startLog + stub + use + inline + inline + talk, whole},
+		{"real script in strict mode", startLog + stub + use + `<script>'use strict';` + realScript + `</script>` + talk, whole},
 		{"only the real script", startLog + inline + `<script>liveChat('init', '` + widgetID + `')</script>` + talk, whole},
 	}
 }
@@ -95,6 +112,8 @@ func TestB9_ObservationIsTransparent(t *testing.T) {
 			s.add("/with", TagOptions{AutoInit: true, Key: "auto"}, v.head)
 			s.raw("/without", `<!doctype html><html lang="en"><head><title>Shop</title>`+v.head+`</head><body>Hello</body></html>`)
 			s.raw("/late.js", ";")
+			s.raw("/loader.js", strings.NewReplacer("<script>", "", "</script>", "").Replace(stub))
+			s.raw("/widget.js", realScript)
 			const read = `while (log.at(-1) != 'end') await new Promise(r => setTimeout(r, 5)); return log`
 			plain := s.tab(t).open("/without")
 			want := plain.eval(read)
@@ -287,6 +306,8 @@ func TestTheNameIsKept(t *testing.T) {
 		"function":        `function PeopleTrackingSDK() {}`,
 		"class":           `class PeopleTrackingSDK {}`,
 		"let":             `let PeopleTrackingSDK = 5`,
+		"self":            `self['PeopleTrackingSDK'] = class {}`,
+		"again and again": `PeopleTrackingSDK = 1</script><script>var PeopleTrackingSDK = 2</script><script>PeopleTrackingSDK = 3`,
 		"define value":    `Object.defineProperty(window, 'PeopleTrackingSDK', { value: 1 })`,
 		"define getter":   `Object.defineProperty(window, 'PeopleTrackingSDK', { get: () => 1 })`,
 	} {
@@ -298,6 +319,22 @@ func TestTheNameIsKept(t *testing.T) {
 			assert.Equal(t, `[true,true]`, p.eval(`return [sdk instanceof PeopleTrackingSDK, sdk instanceof window.PeopleTrackingSDK]`))
 			s.waitFor("init", "page")
 			assert.Empty(t, p.Errors())
+			require.Len(t, p.All(), 1)
+			assert.Equal(t, "console.warning", p.All()[0].Kind)
+		})
+	}
+	// Where a definition cannot be undone, it is said once.
+	for name, c := range map[string]struct{ script, ours string }{
+		"const":  {`const PeopleTrackingSDK = class { init() { return { theirs: true } } }`, `[false,true]`},
+		"frozen": {`Object.defineProperty(window, 'PeopleTrackingSDK', { value: class { init() { return { theirs: true } } }, configurable: false })`, `[false,false]`},
+	} {
+		t.Run("fail/"+name, func(t *testing.T) {
+			s := newSite(t)
+			s.add("/", TagOptions{AutoInit: true, Key: "auto"}, "<script>window.Ours = PeopleTrackingSDK</script>"+stub+"<script>"+c.script+"</script><script>1</script>")
+			p := s.tab(t).open("/")
+			s.waitFor("init", "page")
+			assert.Equal(t, c.ours, p.eval(`return [PeopleTrackingSDK === Ours, window.PeopleTrackingSDK === Ours]`))
+			assert.Equal(t, `{"theirs":true}`, p.eval(`return new PeopleTrackingSDK().init()`))
 			require.Len(t, p.All(), 1)
 			assert.Equal(t, "console.warning", p.All()[0].Kind)
 		})

@@ -26,6 +26,43 @@ func TestPoliciesOfTheSite(t *testing.T) {
 	}
 }
 
+func TestPoliciesWithNonces(t *testing.T) {
+	s := newSite(t)
+	s.headers.Set("Content-Security-Policy", "script-src 'nonce-n0' 'strict-dynamic'; object-src 'none'; base-uri 'none'; require-trusted-types-for 'script'")
+	tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
+	require.NoError(t, err)
+	withNonce := strings.NewReplacer("<script", "<script nonce=n0").Replace
+	s.raw("/", "<!doctype html>"+withNonce(string(tag)+stub))
+	p := s.tab(t).open("/")
+	s.waitFor("init", "page")
+	p.clean()
+}
+
+// What a policy forbids is tried once.
+func TestAPolicyThatForbidsTheRequests(t *testing.T) {
+	t.Run("ok/enforced", func(t *testing.T) {
+		s := newSite(t)
+		s.headers.Set("Content-Security-Policy", "connect-src 'none'")
+		s.add("/", TagOptions{}, `<script>window.violations = 0; addEventListener('securitypolicyviolation', () => violations++)</script>`+timers+stub)
+		p := s.tab(t).open("/")
+		const dropped = `"Person synchronization failed. Cause: dropped"`
+		assert.JSONEq(t, dropped, p.eval(`window.sdk = new PeopleTrackingSDK(); const first = sdk.init('k');
+			while (!late.some(l => l.ms == 500)) await new Promise(r => setTimeout(r, 5)); fire(500); return (await first).error.message`))
+		assert.JSONEq(t, dropped, p.eval(`return (await sdk.init('k')).error.message`))
+		assert.Equal(t, `[1,0]`, p.eval(`await new Promise(r => setTimeout(r, 100)); return [violations, localStorage.length - 1]`))
+		assert.Empty(t, s.received())
+	})
+
+	t.Run("ok/only reported", func(t *testing.T) {
+		s := newSite(t)
+		s.headers.Set("Content-Security-Policy-Report-Only", "connect-src 'none'")
+		s.add("/", TagOptions{}, stub)
+		p := s.tab(t).open("/")
+		assert.JSONEq(t, succeeded, p.eval(start))
+		assert.JSONEq(t, succeeded, p.eval(`return sdk.track('x')`))
+	})
+}
+
 func TestTheTagMayBeAsync(t *testing.T) {
 	s := newSite(t)
 	s.add("/", TagOptions{AutoInit: true, Key: "auto", Async: true}, `<base href="https://cdn.example/assets/">`+stub)
@@ -126,8 +163,31 @@ func TestViews(t *testing.T) {
 			}
 		}
 		// A view whose title never settled is counted at the next one's start.
-		assert.Equal(t, "/a A from /", views[0])
-		assert.Equal(t, "/c C from /b", views[2])
+		assert.Equal(t, []string{"/a A from /", "/b A from /a", "/c C from /b"}, views)
+		p.clean()
+	})
+
+	t.Run("ok/navigation inside a page of an older browser", func(t *testing.T) {
+		s := newSite(t)
+		tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto", PageViews: PageViewsNavigation})
+		require.NoError(t, err)
+		s.raw("/", `<!doctype html><script>Object.defineProperty(window, 'navigation', { value: undefined })</script>`+string(tag)+`<title>One</title>`+stub)
+		p := s.tab(t).open("/")
+		s.waitFor("init", "page")
+		assert.Equal(t, `["pushState",2,"TypeError",null]`, p.eval(`history.replaceState(1, '', '/'); history.pushState(1, '', '/?q=1'); location.hash = 'x';
+			history.pushState(1, '', '/a'); document.title = 'A'; await new Promise(r => setTimeout(r, 100));
+			history.replaceState(null, '', '/b'); history.pushState(null, '', '/c'); document.title = 'C'; await new Promise(r => setTimeout(r, 100));
+			history.back(); await new Promise(r => setTimeout(r, 200));
+			let thrown; try { history.pushState.call({}) } catch (e) { thrown = e.name }
+			return [history.pushState.name, history.pushState.length, thrown, history.state]`))
+		s.waitFor("init", "page", "page", "page", "page", "page")
+		var views []string
+		for _, b := range s.received()[1:] {
+			for _, c := range b.Calls {
+				views = append(views, strings.ReplaceAll(b.Pages[*c.Page].URL+" from "+b.Pages[*c.Page].Referrer, s.URL, ""))
+			}
+		}
+		assert.Equal(t, []string{"/a from /", "/b from /a", "/c from /b", "/b from /c"}, views)
 		p.clean()
 	})
 

@@ -46,7 +46,7 @@ export const look = (): void => {
 
 // What the widget's frame tells the page. The origin is tested first: data of
 // any kind arrives from anyone.
-const told = /(destination|event|type|name)\W+(sendMessage|messageSent|createThread|threadCreated)\b/i;
+const told = /(destination|event|type)\W+(sendMessage|messageSent|createThread|threadCreated)\b/i;
 
 const message = ({ isTrusted, origin, data }: MessageEvent) => {
   if (isTrusted && isWidgetOrigin(origin)) {

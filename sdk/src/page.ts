@@ -16,10 +16,10 @@ export const moved = (from: string) => (previous = from);
 // Moment is when and where the page made a call. The page is JSON.
 export type Moment = [at: number, page: string];
 
-export const moment = (): Moment => [
+export const moment = (url = location.href): Moment => [
   Date.now(),
   json({
-    url: text(location.href),
+    url: text(url),
     title: text(document.title),
     referrer: text(previous ?? document.referrer),
     language: text(navigator.language),

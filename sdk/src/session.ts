@@ -72,11 +72,6 @@ export const consent = (granted: boolean): Result | Promise<Result> => {
   return key ? report(granted) : warn('not_initialized');
 };
 
-// further counts a view after the first one, when there was an init.
-export const further = (): void => {
-  if (key) view();
-};
-
 let viewed = false;
 
 // firstView counts the page once it is visible and its head with the title is

@@ -3,16 +3,17 @@
 
 import { options } from './config';
 import { SETTLE } from './limits';
-import { moved } from './page';
+import { moment, moved } from './page';
 import { patch } from './patch';
-import { further } from './session';
+import { enqueue } from './sender';
+import { key } from './session';
 
 let { pathname, href } = location;
 let timer: any;
 
 const changed = () => {
   if (location.pathname === pathname) return;
-  settled(); // an earlier view whose title did not settle
+  settled(href); // an earlier view whose title did not settle
   moved(href);
   ({ pathname, href } = location);
   timer = setTimeout(settled, SETTLE);
@@ -25,11 +26,11 @@ if (options.views) {
     addEventListener('popstate', changed);
     for (const name of ['pushState', 'replaceState']) patch(History.prototype, name, changed);
   }
-};
+}
 
 // settled counts the view that waits for its title; the end of a page does too.
-export const settled = (): void => {
-  if (timer) further();
+export const settled = (url?: string): void => {
+  if (timer && key) enqueue('page', '{}', undefined, moment(url));
   clearTimeout(timer);
   timer = 0;
 };
