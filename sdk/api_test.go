@@ -99,7 +99,7 @@ func TestErrors(t *testing.T) {
 			"sdk.updatePerson()":                  failure("2017", "PeopleUpdateError", "Error when calling updatePerson(). Cause: not an object", "fe-snippet"),
 			"sdk.updatePerson([])":                failure("2017", "PeopleUpdateError", "Error when calling updatePerson(). Cause: not an object", "fe-snippet"),
 			"sdk.appendToList('x', {a:1n})":       failure("2019", "AppendToListError", "Error when calling appendToList(). Cause: TypeError: Do not know how to serialize a BigInt", "fe-snippet"),
-			"sdk.init('another')":                 failure("2020", "PersonStateError", "Person synchronization failed. Cause: another key in use", "fe-snippet"),
+			"sdk.init('another')":                 failure("2020", "PersonStateError", "Person synchronization failed. Cause: other key in use", "fe-snippet"),
 			"sdk.track('x', {a:'y'.repeat(6e4)})": failure("2016", "SdkTrackError", "Error when calling track(). Cause: too large", "fe-snippet"),
 		} {
 			assert.JSONEq(t, want, p.eval("return "+script), script)

@@ -144,7 +144,7 @@ func TestB35_BusyServer(t *testing.T) {
 			// Seven seconds as asked, and half of the first second at random.
 			assert.Equal(t, "[5000,7500,30000]", p.eval(`while (late.length < 2) await new Promise(r => setTimeout(r, 5)); late.push({ ms: 30000 }); return late.map(l => l.ms).sort((a, b) => a - b)`))
 			assert.JSONEq(t, `{"success":false,"error":{"code":2016,"name":"SdkTrackError","origin":"fe-snippet","platform":"fe-snippet",
-				"message":"Error when calling track(). Cause: will be sent again"}}`, p.eval(`fire(5000); return one`))
+				"message":"Error when calling track(). Cause: sent again later"}}`, p.eval(`fire(5000); return one`))
 			p.eval(`window.two = sdk.track('two')`)
 			assert.Len(t, s.received(), 2, "nothing is sent while it waits")
 			p.eval(`fire(7500); while (!late.some(l => l.ms == 8000)) await new Promise(r => setTimeout(r, 5)); fire(8000)`)

@@ -184,6 +184,17 @@ func TestB9_AClassThatComesLate(t *testing.T) {
 	}
 }
 
+// Behind the last script of a page nothing is parsed any more.
+func TestB9_ALoaderAtTheVeryEnd(t *testing.T) {
+	s := newSite(t)
+	tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
+	require.NoError(t, err)
+	s.raw("/", "<!doctype html>"+string(tag)+"<p>Hello"+stub)
+	p := s.tab(t).open("/")
+	s.waitFor("init", "page")
+	p.clean()
+}
+
 func TestB9_SignalsCanBeTurnedOff(t *testing.T) {
 	s := newSite(t)
 	s.add("/", TagOptions{AutoInit: true, Key: "auto", Signals: []string{}}, startLog+stub+"<script>"+realScript+"</script>")

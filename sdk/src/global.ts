@@ -14,7 +14,7 @@ let claims = 0;
 
 // warn says so once, and nothing at the first claim.
 const warn = (): void => {
-  if (claims++ === 1) console.warn(NAME + ': already defined');
+  if (claims++ === 1) console.warn(NAME + ' already defined');
 };
 
 // claim defines the name, and restores it after somebody redefined it.

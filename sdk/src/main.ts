@@ -18,5 +18,7 @@ check();
 const observer = new MutationObserver(check);
 observer.observe(document, { childList: true, subtree: true });
 setTimeout(() => observer.disconnect(), OBSERVED);
-// The load event of a script reaches the document, but never the window.
+// The load event of a script reaches the document, but never the window, and
+// that of the page the window alone. Behind the last script nothing is parsed.
 document.addEventListener('load', check, true);
+addEventListener('load', check);

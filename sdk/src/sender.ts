@@ -56,7 +56,7 @@ export const enqueue = (
       },
     });
     prune();
-    ready.then(() => setTimeout(() => resolve(fail(method, 'will be sent again')), CONFIRM));
+    ready.then(() => setTimeout(() => resolve(fail(method, 'sent again later')), CONFIRM));
     schedule();
   });
 

@@ -34,7 +34,7 @@ export const explicitly = async (apiKey: string): Promise<Result> => {
     active.then(() => setTimeout(refuse, LIVE_CHAT));
     return explicit;
   }
-  if (key !== apiKey) return fail('', 'another key in use');
+  if (key !== apiKey) return fail('', 'other key in use');
   const result = await explicit;
   return result.success ? warn('already_initialized') : result;
 };
