@@ -31,9 +31,12 @@ func TestTheBundleIsASCII(t *testing.T) {
 }
 
 func TestTheBundleIsThatOfTheSources(t *testing.T) {
-	folder := t.TempDir()
+	folder := t.TempDir() + "/sdk"
 	require.NoError(t, os.CopyFS(folder+"/src", os.DirFS("src")))
 	require.NoError(t, os.Mkdir(folder+"/dist", 0o755))
+	require.NoError(t, os.Mkdir(folder+"/npm", 0o755))
+	require.NoError(t, os.WriteFile(folder+"/people-tracking-sdk.d.ts", nil, 0o644))
+	require.NoError(t, os.WriteFile(folder+"/../LICENSE", nil, 0o644))
 	program := folder + "/generate"
 	output, err := exec.Command("go", "build", "-o", program, "./generate").CombinedOutput()
 	require.NoError(t, err, string(output))

@@ -1,6 +1,6 @@
-// Command generate bundles the TypeScript in src into dist/sdk.js, and for sites
-// with rules into dist/rules.js. The same sources give the same bytes on every
-// machine.
+// Command generate bundles the TypeScript in src into dist/sdk.js, for sites
+// with rules into dist/rules.js, and the first into the module of the npm
+// package. The same sources give the same bytes on every machine.
 package main
 
 import (
@@ -17,11 +17,16 @@ var bundles = map[string]string{
 	"src/main-rules.ts": "dist/rules.js",
 }
 
+const packaged = "dist/sdk.js"
+
 func main() {
 	for entry, bundle := range bundles {
 		code, err := Bundle(".", entry)
 		if err == nil {
 			err = os.WriteFile(bundle, code, 0o644)
+		}
+		if err == nil && bundle == packaged {
+			err = pack(code)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "generate:", err)
