@@ -25,20 +25,20 @@ import (
 
 var navigations = flag.Int("navigations", 200, "how often TestB26NavigationsClosingsAndOfflineSpells goes to another page")
 
-// network stands between the browser and Caddy and is as bad as the ones out
+// badNetwork stands between the browser and Caddy and is as bad as the ones out
 // there: of the SDK's requests some find a busy server, some answers are lost
 // on their way back, and now and then there is no network at all.
-type network struct {
+type badNetwork struct {
 	proxy    *httputil.ReverseProxy
 	requests atomic.Int64
 	offline  atomic.Bool
 	dropped  atomic.Int64
 }
 
-func newNetwork(t *testing.T, site string) (*network, string) {
+func newNetwork(t *testing.T, site string) (*badNetwork, string) {
 	target, err := url.Parse(site)
 	require.NoError(t, err)
-	n := &network{proxy: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	n := &badNetwork{proxy: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host // the origin of the site is the browser's
 	}}}
@@ -47,7 +47,7 @@ func newNetwork(t *testing.T, site string) (*network, string) {
 	return n, server.URL
 }
 
-func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (n *badNetwork) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		n.proxy.ServeHTTP(w, r)
 		return
@@ -98,13 +98,7 @@ func TestB26NavigationsClosingsAndOfflineSpells(t *testing.T) {
 	})})
 	net, site := newNetwork(t, w.site)
 	profile := browsertest.New(t)
-	tabs := []context.Context{browsertest.Tab(t, profile), browsertest.Tab(t, profile), browsertest.Tab(t, profile)}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same walk each time
-
-	visits, closings, spells := wander(t, net, site, profile, tabs, random)
-	for _, tab := range tabs {
-		require.NoError(t, chromedp.Cancel(tab))
-	}
+	visits, closings, spells := wander(t, profile, net, site)
 	settle(t, profile, site)
 
 	taken := browsertest.EvalInto[[]string](t, profile, `Object.keys(localStorage).filter(k => k.startsWith('taken ')).map(k => k.slice(6))`)
@@ -128,10 +122,12 @@ func TestB26NavigationsClosingsAndOfflineSpells(t *testing.T) {
 	assert.Empty(t, lost)
 }
 
-// wander goes from page to page in all tabs, some of which it closes, until the
-// walk or the time for it is over.
-func wander(t *testing.T, net *network, site string, profile context.Context, tabs []context.Context, random *rand.Rand) (visits, closings, spells int) {
-	const longest = 75 * time.Second // a slow machine goes less far
+// wander goes from page to page in several tabs, some of which it closes, until
+// the walk or the time for it is over, and leaves no tab.
+func wander(t *testing.T, profile context.Context, net *badNetwork, site string) (visits, closings, spells int) {
+	tabs := []context.Context{browsertest.Tab(t, profile), browsertest.Tab(t, profile), browsertest.Tab(t, profile)}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same walk each time
+	const longest = 75 * time.Second      // a slow machine goes less far
 	for begun := time.Now(); visits < *navigations && (time.Since(begun) < longest || *navigations > 200); visits++ {
 		i := random.IntN(len(tabs))
 		switch {
@@ -152,6 +148,9 @@ func wander(t *testing.T, net *network, site string, profile context.Context, ta
 		}
 	}
 	net.offline.Store(false)
+	for _, tab := range tabs {
+		require.NoError(t, chromedp.Cancel(tab))
+	}
 	return visits, closings, spells
 }
 

@@ -187,7 +187,7 @@ func TestB9_AClassThatComesLate(t *testing.T) {
 // Behind the last script of a page nothing is parsed any more.
 func TestB9_ALoaderAtTheVeryEnd(t *testing.T) {
 	s := newSite(t)
-	tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
+	tag, err := Plain().Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
 	require.NoError(t, err)
 	s.raw("/", "<!doctype html>"+string(tag)+"<p>Hello"+stub)
 	p := s.tab(t).open("/")

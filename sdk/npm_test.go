@@ -18,7 +18,7 @@ func file(t *testing.T, path string) string {
 
 // The module of the npm package is the script that the server injects.
 func TestThePackageIsTheScript(t *testing.T) {
-	code := strings.Replace(strings.TrimSpace(string(Script())), "document.currentScript", "tag", 1)
+	code := strings.Replace(strings.TrimSpace(string(Plain().Script())), "document.currentScript", "tag", 1)
 	assert.Equal(t, 1, strings.Count(file(t, "npm/index.js"), "\n"+code+"\n"), "run go generate ./sdk")
 	assert.Equal(t, file(t, "../LICENSE"), file(t, "npm/LICENSE"))
 	assert.Equal(t, file(t, "people-tracking-sdk.d.ts"), file(t, "npm/people-tracking-sdk.d.ts"))
@@ -50,7 +50,7 @@ func TestThePackageInAPage(t *testing.T) {
 	})
 
 	t.Run("ok/on a page that was injected", func(t *testing.T) {
-		tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
+		tag, err := Plain().Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
 		require.NoError(t, err)
 		s, p := serve(t, string(tag), `{ key: 'other' }`)
 		s.waitFor("init", "page")

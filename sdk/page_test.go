@@ -29,7 +29,7 @@ func TestPoliciesOfTheSite(t *testing.T) {
 func TestPoliciesWithNonces(t *testing.T) {
 	s := newSite(t)
 	s.headers.Set("Content-Security-Policy", "script-src 'nonce-n0' 'strict-dynamic'; object-src 'none'; base-uri 'none'; require-trusted-types-for 'script'")
-	tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
+	tag, err := Plain().Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto"})
 	require.NoError(t, err)
 	withNonce := strings.NewReplacer("<script", "<script nonce=n0").Replace
 	s.raw("/", "<!doctype html>"+withNonce(string(tag)+stub))
@@ -169,7 +169,7 @@ func TestViews(t *testing.T) {
 
 	t.Run("ok/navigation inside a page of an older browser", func(t *testing.T) {
 		s := newSite(t)
-		tag, err := Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto", PageViews: PageViewsNavigation})
+		tag, err := Plain().Tag(TagOptions{Base: "/_people", AutoInit: true, Key: "auto", PageViews: PageViewsNavigation})
 		require.NoError(t, err)
 		s.raw("/", `<!doctype html><script>Object.defineProperty(window, 'navigation', { value: undefined })</script>`+string(tag)+`<title>One</title>`+stub)
 		p := s.tab(t).open("/")

@@ -71,7 +71,7 @@ type batch struct {
 // site plays the website and the collector of one test.
 type site struct {
 	*httptest.Server
-	t      *testing.T
+	t      testing.TB
 	bundle *Bundle
 
 	mu        sync.Mutex
@@ -83,11 +83,12 @@ type site struct {
 	epoch     string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	s := &site{t: t, bundle: Plain(), pages: map[string]string{}, headers: http.Header{}, epoch: "e1"}
 	mux := http.NewServeMux()
 	mux.Handle("/_people/v1/sdk.js", http.HandlerFunc(s.script))
 	mux.HandleFunc("POST /_people/v1/batch", s.collect)
+	mux.HandleFunc("POST /_people/v2/batch", s.collect)
 	mux.HandleFunc("/", s.page)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
