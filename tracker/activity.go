@@ -62,7 +62,7 @@ func (w *work) sessionFor(owner, p *profile, t int64, ev *event) (id, error) {
 		return id{}, err
 	}
 	if known != nil {
-		return known.id, w.joinKnown(owner, known, t)
+		return known.id, w.joinKnown(known, t)
 	}
 	if t > owner.activity {
 		return w.start(owner, p, t, ev)
@@ -84,13 +84,13 @@ func (w *work) endOverdue(p *profile) error {
 // start opens a session, announced before the activity at the same time (B11).
 func (w *work) start(owner, home *profile, t int64, ev *event) (id, error) {
 	s := &session{account: owner.account, home: home.id, start: t, last: t, count: 1, id: w.ids.id(), utm: ev.campaign()}
-	w.sessions[s.id] = s
+	w.sessions[s.ref()] = s
 	owner.open = openSession{id: s.id, home: home.id, start: t, last: t, count: 1, queued: t + w.timeout}
 	w.fresh[owner.id] = true
 	if err := w.queueSession(owner); err != nil {
 		return id{}, err
 	}
-	return s.id, w.announce(home, s)
+	return s.id, w.announce(s)
 }
 
 // queueSession puts the end of the open session into the queue. One that is
@@ -100,9 +100,9 @@ func (w *work) queueSession(owner *profile) error {
 	return w.tx.Put(queueKey(owner.open.queued, dueSession, idRef(owner.account, owner.id)), present)
 }
 
-func (w *work) announce(home *profile, s *session) error {
+func (w *work) announce(s *session) error {
 	started := &event{definition: schema.EventSessionStarted, session: s.id, received: millis(w.now), utm: &s.utm}
-	return w.tx.Put(eventKey(home.account, home.id, s.start, seqStarted, w.eventID()), started.encode())
+	return w.tx.Put(eventKey(s.account, s.home, s.start, seqStarted, w.eventID()), started.encode())
 }
 
 // endOpen records the end of a profile's open session, at the last activity
@@ -133,7 +133,7 @@ func (w *work) conclude(home id, s *session) error {
 
 // session is the record of a session that another record names.
 func (w *work) session(a Account, home id, start int64, i id) (*session, error) {
-	if s, ok := w.sessions[i]; ok {
+	if s, ok := w.sessions[sessionRef{home, i}]; ok {
 		return s, nil
 	}
 	key := sessionKey(a, home, start, i)
@@ -148,7 +148,7 @@ func (w *work) session(a Account, home id, start int64, i id) (*session, error) 
 	if err != nil {
 		return nil, err
 	}
-	w.sessions[i] = s
+	w.sessions[s.ref()] = s
 	return s, nil
 }
 
@@ -188,29 +188,29 @@ func (w *work) knownSession(owner, p *profile, t int64) (*session, error) {
 // leftBehind says that a merge left the session with its visitor and it has
 // not ended yet.
 func (s *session) leftBehind(owner *profile) bool {
-	return s.end == 0 && !s.late && s.id != owner.open.id
+	return s.end == 0 && !s.late && !owner.holds(s)
 }
 
 // until is the end of a session, by the hot record where it is the open one.
 func (w *work) until(owner *profile, s *session) int64 {
-	if s.id == owner.open.id {
+	if owner.holds(s) {
 		return owner.open.last + w.timeout
 	}
 	return s.until(w.timeout)
 }
 
-// timelines are the profile itself and the visitors merged into it, the
-// latest first. The bound keeps a late call of a person with many devices
-// from reading them all: an event is late by a day at most.
+// timelines are the profile itself and those merged into it, the latest
+// first. The bound keeps a late call of a person with many devices from reading
+// them all: an event is late by a day at most.
 func (w *work) timelines(owner *profile) ([]id, error) {
 	const most = 16
-	homes := []id{owner.id}
 	if owner.kind == kindVisitor { // nobody is merged into a visitor
-		return homes, nil
+		return []id{owner.id}, nil
 	}
-	members, err := w.tx.Scan(prefixRange(idKey(tableMember, owner.account, owner.id), most))
+	members, err := membersOf(w.tx, owner.account, owner.id, most)
+	homes := append(make([]id, 0, 1+len(members)), owner.id)
 	for _, m := range members {
-		homes = append(homes, lastID(m.Key))
+		homes = append(homes, m.visitor)
 	}
 	return homes, err
 }
@@ -228,7 +228,7 @@ func (w *work) sessionsNear(owner *profile, home id, t int64) ([]*session, error
 		if err != nil {
 			return nil, err
 		}
-		if w.sessions[i] != nil {
+		if w.sessions[sessionRef{home, i}] != nil {
 			continue
 		}
 		s, err := decodeSession(owner.account, entry.Key, entry.Value)
@@ -270,22 +270,35 @@ func (w *work) refresh(s *session) error {
 	if s.end != 0 || s.late {
 		return nil
 	}
-	holder, err := w.load(s.home)
-	if err == nil && holder != nil && holder.open.id == s.id {
+	holder, err := w.heldBy(s)
+	if err == nil && holder != nil {
 		s.last = holder.open.last
 	}
 	return err
 }
 
+// heldBy is the profile whose open session s is, nil when it is nobody's: that
+// of its timeline, or one of those it became part of.
+func (w *work) heldBy(s *session) (*profile, error) {
+	for next := s.home; !next.zero(); {
+		p, err := w.load(next)
+		if err != nil || p == nil {
+			return nil, err
+		}
+		if p.holds(s) {
+			return p, nil
+		}
+		next = p.mergedInto
+	}
+	return nil, nil
+}
+
 // joinKnown adds an activity to a session that is known already. Recorded
 // starts and ends do not move; a late session that is still being collected
 // goes on (B13).
-func (w *work) joinKnown(owner *profile, s *session, t int64) error {
+func (w *work) joinKnown(s *session, t int64) error {
 	if s.end == 0 && !s.late { // the owner's, or one that a merge left with its visitor
-		holder, err := w.load(s.home)
-		if s.id == owner.open.id {
-			holder = owner
-		}
+		holder, err := w.heldBy(s)
 		if err != nil || holder == nil {
 			return err
 		}
@@ -294,7 +307,7 @@ func (w *work) joinKnown(owner *profile, s *session, t int64) error {
 		return nil
 	}
 	s.count++
-	w.sessions[s.id] = s
+	w.sessions[s.ref()] = s
 	if s.late && s.end == 0 {
 		s.last = max(s.last, t)
 		s.due = millis(w.now) + w.timeout
@@ -310,11 +323,11 @@ func (w *work) startLate(p *profile, t int64, ev *event) (id, error) {
 		account: p.account, home: p.id, start: t, last: t, count: 1, id: w.ids.id(), utm: ev.campaign(),
 		late: true, due: due, queued: due,
 	}
-	w.sessions[s.id] = s
+	w.sessions[s.ref()] = s
 	if err := w.tx.Put(queueKey(due, dueLate, lateRef(s)), present); err != nil {
 		return id{}, err
 	}
-	return s.id, w.announce(p, s)
+	return s.id, w.announce(s)
 }
 
 // lateRef names a late session in the queue: its account and key without the table.

@@ -21,7 +21,7 @@ func (c *checker) chatEntry(e store.Entry) error {
 	if err != nil {
 		return err
 	}
-	if p == nil || !p.person() {
+	if p == nil || p.kind == kindVisitor || !p.mergedInto.zero() && chat.ended == 0 {
 		c.wrong("a Live Chat session of nobody")
 	}
 	if err := c.must(referenceKey(a, chat.profile, tableChat, i[:]), "a Live Chat session that is not referenced by profile %s", chat.profile); err != nil {

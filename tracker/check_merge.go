@@ -4,15 +4,15 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/store"
 )
 
-// mergedVisitor: the record of a merged visitor points to a person, who knows
-// of it.
-func (c *checker) mergedVisitor(p *profile) error {
+// mergedProfile: the record of a visitor, or of an absorbed lead, points to the
+// person it is part of, who knows of it.
+func (c *checker) mergedProfile(p *profile) error {
 	person, err := c.profile(p.account, p.mergedInto)
 	if err != nil {
 		return err
 	}
 	c.recent, c.recentProfile = idKey(tableProfile, p.account, p.id), p
-	if person == nil || !person.person() {
+	if person == nil || person.kind == kindVisitor {
 		c.wrong("a visitor merged into %s, who is no person", p.mergedInto)
 		return nil
 	}
@@ -70,6 +70,9 @@ func (c *checker) mergeEntry(e store.Entry) error {
 	if err != nil {
 		return err
 	}
+	if m.undone() {
+		return c.undoneMerge(a, m, visitor)
+	}
 	if visitor == nil || visitor.mergedInto != m.person {
 		c.wrong("a merge of visitor %s, who was not merged into %s", m.visitor, m.person)
 		return nil
@@ -80,6 +83,18 @@ func (c *checker) mergeEntry(e store.Entry) error {
 	}
 	if member != nil && member.id != m.id {
 		c.wrong("visitor %s was merged twice", m.visitor)
+	}
+	return c.toldOnce(a, m)
+}
+
+// undoneMerge: the member is a person of its own, and linked with the other.
+func (c *checker) undoneMerge(a Account, m *merge, member *profile) error {
+	if member == nil || !member.person() {
+		c.wrong("an undone merge that left no person")
+		return nil
+	}
+	if err := c.must(pairKey(tableLink, a, m.visitor, m.person), "an undone merge without a link"); err != nil {
+		return err
 	}
 	return c.toldOnce(a, m)
 }

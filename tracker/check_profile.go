@@ -29,8 +29,8 @@ func (c *checker) profileEntry(e store.Entry) error {
 		return nil
 	case p.kind == kindVisitor && p.listed != 0:
 		c.wrong("a visitor that stands in the list of persons")
-	case p.kind != kindVisitor && !p.mergedInto.zero():
-		c.wrong("a person that was merged into another")
+	case p.kind == kindAuthenticated && !p.mergedInto.zero():
+		c.wrong("a person who authenticated and was merged into another")
 		return nil
 	}
 	switch {
@@ -38,7 +38,7 @@ func (c *checker) profileEntry(e store.Entry) error {
 		c.wrong("an erased profile that nobody removes")
 		return nil
 	case !p.mergedInto.zero():
-		err = c.mergedVisitor(p)
+		err = c.mergedProfile(p)
 	case p.kind == kindVisitor:
 		err = c.liveVisitor(p)
 	default:
@@ -272,7 +272,7 @@ func (c *checker) searchEntry(e store.Entry) error {
 	if err != nil {
 		return err
 	}
-	if p == nil || !p.person() {
+	if p == nil || p.kind == kindVisitor { // an absorbed lead keeps its own
 		c.wrong("no person's index entry")
 		return nil
 	}

@@ -38,7 +38,7 @@ func (c *checker) sessionEntry(e store.Entry) error {
 
 // overlap compares a session with the one of the same timeline before it.
 func (c *checker) overlap(s *session) {
-	if s.late {
+	if s.late || s.part != 0 {
 		return
 	}
 	before := c.before
@@ -135,15 +135,18 @@ func (c *checker) family(root *profile) error {
 		return nil // its deletion may have been interrupted half-way
 	}
 	f := &family{homes: []*profile{root}}
-	err := c.each(prefixKeys(idKey(tableMember, root.account, root.id), checkPage), func(e store.Entry) error {
-		p, err := c.profile(root.account, lastID(e.Key))
-		if err == nil && p != nil && p.mergedInto == root.id {
-			f.homes = append(f.homes, p)
+	for n := 0; n < len(f.homes); n++ { // an absorbed lead brings members of its own
+		of := f.homes[n]
+		err := c.each(prefixKeys(idKey(tableMember, of.account, of.id), checkPage), func(e store.Entry) error {
+			p, err := c.profile(of.account, lastID(e.Key))
+			if err == nil && p != nil && p.mergedInto == of.id {
+				f.homes = append(f.homes, p)
+			}
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return err
-	})
-	if err != nil {
-		return err
 	}
 	for _, p := range f.homes {
 		if err := c.openSession(f, p); err != nil {

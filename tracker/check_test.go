@@ -262,7 +262,7 @@ func TestCheckFindsDamage(t *testing.T) {
 
 		"kind of a profile":             {profileCase(aLead, func(p *profile) { p.kind = 7 }), 'P', "no known kind"},
 		"listed visitor":                {profileCase(aVisitor, func(p *profile) { p.listed = listedIdle }), 'P', "a visitor that stands in the list"},
-		"merged person":                 {profileCase(aLead, func(p *profile) { p.mergedInto = nobody }), 'P', "a person that was merged"},
+		"merged person":                 {profileCase(authenticated, func(p *profile) { p.mergedInto = nobody }), 'P', "a person who authenticated and was merged"},
 		"visitor without a device":      {profileCase(aVisitor, func(p *profile) { p.device = nobody }), 'P', "a visitor without a device"},
 		"visitor of another's device":   {func(w *world) { w.strayVisitor() }, 'P', "the device of this visitor is somebody else's"},
 		"visitor that never expires":    {profileCase(aVisitor, func(p *profile) { p.expiry = 0 }), 'P', "never expires"},

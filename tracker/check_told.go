@@ -26,7 +26,7 @@ func (c *checker) judge(t *told) error {
 	}
 	c.judgeEnd(t)
 	c.judgeTimes(t)
-	if t.late && t.end != 0 {
+	if t.late && t.end != 0 && t.part == 0 {
 		return c.judgeCut(t)
 	}
 	return nil
@@ -52,7 +52,7 @@ func (c *checker) judgeTimes(t *told) {
 			continue // joined what had ended
 		}
 		last = max(last, at)
-		if timeout != 0 && t.late && t.end != 0 && t.got[n] > t.ends-timeout {
+		if timeout != 0 && t.late && t.part == 0 && t.end != 0 && t.got[n] > t.ends-timeout {
 			c.wrong("late session %s ended at %d, %d ms after another of its events came", t.id, t.ends, t.ends-t.got[n])
 		}
 	}
@@ -73,7 +73,7 @@ func (c *checker) judgeTimes(t *told) {
 		if at <= t.start-timeout || at > until {
 			c.wrong("an activity at %d does not belong into session %s of %d to %d", at, t.id, t.start, until)
 		}
-		if n > 0 && at-t.times[n-1] >= timeout {
+		if n > 0 && at-t.times[n-1] >= timeout && t.part == 0 {
 			c.wrong("session %s goes on over a pause of %d ms", t.id, at-t.times[n-1])
 		}
 	}

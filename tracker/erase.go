@@ -119,6 +119,9 @@ func (s *Service) recordErasure(ctx context.Context, a Account, i id) error {
 		for _, member := range members {
 			profiles = append(profiles, lastID(member.Key))
 		}
+		if profiles, err = s.withInner(ctx, a, i, profiles); err != nil {
+			return err
+		}
 		last := len(members) < page.Limit
 		if err := s.ledgerAdd(a, profiles, j.at); err != nil {
 			return err
@@ -130,6 +133,28 @@ func (s *Service) recordErasure(ctx context.Context, a Account, i id) error {
 		page.From = append(members[len(members)-1].Key, 0)
 		profiles = nil
 	}
+}
+
+// withInner adds the members of absorbed leads.
+func (s *Service) withInner(ctx context.Context, a Account, person id, profiles []id) ([]id, error) {
+	all := profiles
+	err := s.store.View(ctx, func(r store.Reader) error {
+		all = profiles
+		for _, i := range profiles {
+			if i == person {
+				continue
+			}
+			inner, err := membersOf(r, a, i, 0)
+			if err != nil {
+				return err
+			}
+			for _, m := range inner {
+				all = append(all, m.visitor)
+			}
+		}
+		return nil
+	})
+	return all, err
 }
 
 func (s *Service) ledgerAdd(a Account, profiles []id, at int64) error {

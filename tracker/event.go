@@ -161,7 +161,7 @@ func decodeEvent(value []byte) (*event, error) {
 			}))
 		case 9:
 			ev.merge = &merge{}
-			inner = firstError(inner, decodeFields(f.data, ev.merge.take))
+			inner = firstError(inner, decodeFields(f.data, func(f field) { inner = firstError(inner, ev.merge.take(f)) }))
 		}
 	})
 	return ev, firstError(decodeErr, inner)

@@ -35,25 +35,24 @@ func (r *reading) search(text []string, q PersonQuery) ([]*profile, string, erro
 		}
 		after = &p
 	}
-	sets := make([]map[id]bool, len(text))
+	sets := make([]map[id]*profile, len(text))
+	known := map[id]*profile{}
 	for i, word := range text {
-		set, err := r.matching(word)
+		matching, err := r.matching(word)
+		if err == nil {
+			sets[i], err = r.ownersOf(matching, known)
+		}
 		if err != nil {
 			return nil, "", err
 		}
-		sets[i] = set
 	}
-	slices.SortFunc(sets, func(a, b map[id]bool) int { return len(a) - len(b) })
+	slices.SortFunc(sets, func(a, b map[id]*profile) int { return len(a) - len(b) })
 	var found []*profile
-	for i := range sets[0] {
-		if slices.ContainsFunc(sets[1:], func(set map[id]bool) bool { return !set[i] }) {
+	for i, p := range sets[0] {
+		if slices.ContainsFunc(sets[1:], func(set map[id]*profile) bool { return set[i] == nil }) {
 			continue
 		}
-		p, err := r.hot(i)
-		if err != nil {
-			return nil, "", err
-		}
-		if p == nil || !p.person() || (q.Type != "" && p.platformType() != q.Type) {
+		if q.Type != "" && p.platformType() != q.Type {
 			continue
 		}
 		if after == nil || p.position().compare(*after) > 0 {
@@ -61,6 +60,29 @@ func (r *reading) search(text []string, q PersonQuery) ([]*profile, string, erro
 		}
 	}
 	return page(found, q.Limit)
+}
+
+// ownersOf are the persons that profiles are, or are part of: an absorbed lead
+// keeps its place in the index. known are those that were looked up before.
+func (r *reading) ownersOf(set map[id]bool, known map[id]*profile) (map[id]*profile, error) {
+	owners := make(map[id]*profile, len(set))
+	for i := range set {
+		p, seen := known[i]
+		for next := i; !seen; next = p.mergedInto {
+			var err error
+			if p, err = r.hot(next); err != nil {
+				return nil, err
+			}
+			if p == nil || p.mergedInto.zero() {
+				break
+			}
+		}
+		known[i] = p
+		if p != nil && p.person() {
+			owners[p.id] = p
+		}
+	}
+	return owners, nil
 }
 
 // matching is who has a token that begins with the word, or a phone number

@@ -173,6 +173,12 @@ func goldenRecords() []goldenRecord {
 		late: true, due: goldenTime + 4, queued: goldenTime + 5,
 	}
 	merged := &merge{id: p, visitor: o, person: third, at: goldenTime, reason: reasonChat, request: "request"}
+	undone := &merge{
+		id: p, visitor: o, person: third, at: goldenTime, reason: reasonAuth, request: "request", lead: true,
+		turns: []turn{{undone: true, at: goldenTime + 1, by: "operator", reason: "two people"}, {at: goldenTime + 2, by: "API key"}},
+	}
+	absorbing := &profile{id: p, account: a, kind: kindAuthenticated, created: goldenTime, subjectType: "msisdn", subject: "421905123450", absorbed: 2}
+	part := &session{account: a, home: p, start: goldenTime, id: o, last: goldenTime, count: 1, part: partTwin}
 	view := &event{definition: schema.EventPageView, session: o, received: goldenTime, claimed: goldenTime - 5, page: &pageView{
 		page:  Page{URL: "https://shop.example/?id=7", Title: "Shop", Referrer: "https://other.example/", Language: "en-GB", WebsiteLanguage: "en"},
 		agent: Agent{DeviceType: "desktop", BrowserName: "Chrome", BrowserVersion: "142", BrowserOS: "Linux"},
@@ -194,6 +200,10 @@ func goldenRecords() []goldenRecord {
 		{"C cookie", cookie, cookie.encode(), func(b []byte) (any, error) { return decodeCookie(b) }},
 		{"H session", late, late.encode(), func(b []byte) (any, error) { return decodeSession(a, late.key(), b) }},
 		{"G merge", merged, merged.encode(), func(b []byte) (any, error) { return decodeMerge(b) }},
+		{"G undone merge", undone, undone.encode(), func(b []byte) (any, error) { return decodeMerge(b) }},
+		{"P person who absorbed leads", absorbing, absorbing.encode(), readProfile},
+		{"H part of a session", part, part.encode(), func(b []byte) (any, error) { return decodeSession(a, part.key(), b) }},
+		{"K undone merge", personLink{reasonUndone, goldenTime, o}, personLink{reasonUndone, goldenTime, o}.encode(), func(b []byte) (any, error) { return decodeLink(b) }},
 		{"E page view", view, view.encode(), readEvent},
 		{"E session ended", ended, ended.encode(), readEvent},
 		{"E custom", custom, custom.encode(), readEvent},

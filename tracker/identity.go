@@ -185,7 +185,7 @@ func (w *work) authenticate(claims livechat.Claims, cause string) (*chat, error)
 		}
 		bound = nil
 	case bound != nil: // the lead of a started chat
-		if err := w.link(bound.profile, person.id); err != nil {
+		if err := w.connect(bound.profile, person); err != nil {
 			return nil, err
 		}
 	}
@@ -285,13 +285,23 @@ func (w *work) promote(p *profile, claims livechat.Claims) error {
 	return nil
 }
 
-// link connects two persons; nothing of one becomes the other's (B6).
-func (w *work) link(one, other id) error {
-	e := newEncoder(32)
-	e.string(1, reasonAuth)
-	e.int(2, millis(w.now))
-	if err := w.tx.Put(pairKey(tableLink, w.req.Account, one, other), e.b); err != nil {
+// connect does with the lead of a started chat what is configured for when it
+// authenticates: it stays and is linked, or is absorbed (B6).
+func (w *work) connect(lead id, person *profile) error {
+	if !w.absorb {
+		return w.link(lead, person.id)
+	}
+	p, err := w.load(lead)
+	if err != nil {
 		return err
 	}
-	return w.tx.Put(pairKey(tableLink, w.req.Account, other, one), e.b)
+	if p == nil || !p.person() {
+		return nil // it is part of somebody already
+	}
+	return w.merge(p, person, reasonAuth)
+}
+
+// link connects two persons; nothing of one becomes the other's (B6).
+func (w *work) link(one, other id) error {
+	return w.putLink(one, other, personLink{reason: reasonAuth, at: millis(w.now)})
 }

@@ -108,6 +108,10 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 	case bound != nil && bound.auth:
 		o.buried[d.cookie] = true
 		d.chat, d.cookie, d.cookieIn, d.rotated = nil, "", 0, r.now
+	case bound != nil && o.absorbs:
+		if bound.who.into == nil {
+			o.merge(bound.who, who, r.now)
+		}
 	case bound != nil:
 		bound.who.links[who], who.links[bound.who] = true, true
 	}
@@ -132,6 +136,9 @@ func (o *oracle) update(d *oDevice, c *oCall, ep *oEpoch) int {
 	}
 	if c.first != nil {
 		who.first = *c.first
+		if *c.first == "" && len(o.leadsOf(who)) > 0 {
+			who.hidden["first"] = true
+		}
 	}
 	if c.tag != "" && !slices.Contains(who.tags, c.tag) {
 		who.tags = append(who.tags, c.tag)
@@ -159,7 +166,7 @@ func (o *oracle) appendItem(d *oDevice, ep *oEpoch) int {
 func (o *oracle) swept(now int64) {
 	for _, d := range o.devices {
 		who := d.now().who
-		if !d.dead && !who.person() && who.into == nil && who.seen()+oVisitorLasts <= now {
+		if !d.dead && who.kind == kindVisitor && who.into == nil && who.seen()+oVisitorLasts <= now {
 			d.dead, who.gone = true, true
 		}
 	}

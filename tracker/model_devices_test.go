@@ -67,7 +67,7 @@ func (d *oDevice) proved(r *oRequest) bool {
 // current is the device, or the one in its place when its visitor is overdue.
 func (o *oracle) current(d *oDevice, now int64) *oDevice {
 	who := d.now().who
-	if d.chat == nil && !who.person() && who.into == nil && who.seen()+oVisitorLasts <= now {
+	if d.chat == nil && who.kind == kindVisitor && who.into == nil && who.seen()+oVisitorLasts <= now {
 		next := o.newDevice(now)
 		d.successor = next // B15: overdue is gone
 		d = next

@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -93,7 +94,7 @@ func TestModelConcurrent(t *testing.T) {
 	st := memory.New()
 	defer func() { require.NoError(t, st.Close()) }()
 	c := &crowd{}
-	c.world = newWorldOn(t, st, func(cfg *Config) { cfg.Now = c.time })
+	c.world = newWorldOn(t, st, func(cfg *Config) { cfg.Now, cfg.AbsorbLeads = c.time, true })
 	c.clock.Store(c.now.UnixMilli())
 	const browsers, tabs, ops = 4, 2, 60
 	var all sync.WaitGroup
@@ -112,7 +113,7 @@ func TestModelConcurrent(t *testing.T) {
 	sweeper := make(chan error, 1)
 	go func() {
 		for {
-			if err := c.service.Sweep(context.Background()); err != nil {
+			if err := errors.Join(c.service.Sweep(context.Background()), c.decide()); err != nil {
 				sweeper <- err
 				return
 			}

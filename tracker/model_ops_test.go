@@ -70,6 +70,7 @@ func (s *sim) operate() {
 		{5, func() { s.updates(b, tab) }},
 		{3, func() { s.appends(b, tab) }},
 		{1, func() { s.burst(b, tab) }},
+		{6, func() { s.decides() }},
 		{2, func() { s.trip(b, tab) }},
 		{12, func() { s.timePasses(b) }},
 		{1, func() { s.restart(s) }},

@@ -35,6 +35,8 @@ type (
 		recorded    map[string]*oActivity // acknowledged activities by label
 		refused     map[string]bool       // labels that must not be found anywhere
 		sessions    []*oSession
+		merges      []*oMerge
+		absorbs     bool // leads that authenticate (B6)
 	}
 	oProfile struct {
 		name     string
@@ -46,18 +48,21 @@ type (
 		gone     bool
 		actual   id // learned from the store once
 		running  *oSession
+		left     *oSession // what a merge left with it
 		first    string
 		tags     []string
 		emails   []string
 		items    int
 		links    map[*oProfile]bool
-		merges   int
+		hidden   map[string]bool // cleared while it had absorbed leads
 	}
 	// oSession is what a calm world expects: no call is late.
 	oSession struct {
 		labels []string
 		first  int64
 		last   int64
+		whole  *oSession // what it is a part of since a merge was undone
+		twin   bool      // its record was made then
 	}
 	oEpoch struct {
 		name     string
@@ -140,7 +145,7 @@ func (p *oProfile) root() *oProfile {
 	return p
 }
 
-func (p *oProfile) person() bool { return p.kind != kindVisitor }
+func (p *oProfile) person() bool { return p.kind != kindVisitor && p.into == nil }
 
 // seen is the last sign of life that a visitor's lifetime and a person's place
 // in the list count from.
@@ -149,7 +154,7 @@ func (p *oProfile) seen() int64 { return max(p.active, p.created) }
 func (o *oracle) profile(k kind, now int64) *oProfile {
 	p := &oProfile{
 		name: fmt.Sprintf("%s%d", map[kind]string{kindVisitor: "v", kindLead: "l", kindAuthenticated: "a"}[k], len(o.profiles)),
-		kind: k, created: now, links: map[*oProfile]bool{},
+		kind: k, created: now, links: map[*oProfile]bool{}, hidden: map[string]bool{},
 	}
 	o.profiles = append(o.profiles, p)
 	return p
@@ -270,16 +275,8 @@ func (o *oracle) become(d *oDevice, who *oProfile, now, since int64, cause strin
 	if before == who {
 		return
 	}
-	if !before.person() && before.into == nil {
-		before.into = who
-		who.merges++
-		who.active = max(who.active, before.active)
-		if s := before.running; s != nil && now < s.last+oSessionLasts {
-			if p := who.running; p == nil || now >= p.last+oSessionLasts {
-				who.running = s
-			}
-		}
-		before.running = nil
+	if before.kind == kindVisitor && before.into == nil {
+		o.merge(before, who, now)
 	}
 	o.turn(d, who, since, cause)
 }

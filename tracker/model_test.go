@@ -37,7 +37,9 @@ func newSim(t testing.TB, st store.Store, seed uint64, calm bool) *sim {
 	s := &sim{rng: rand.New(rand.NewPCG(seed, 1)), oracle: newOracle(), calm: calm} //nolint:gosec // repeatable on purpose
 	var random [32]byte
 	random[0], random[1], random[2], random[3] = byte(seed), byte(seed>>8), byte(seed>>16), byte(seed>>24)
+	s.oracle.absorbs = seed%3 == 0
 	s.world = newWorldOn(t, st, func(c *Config) {
+		c.AbsorbLeads = s.oracle.absorbs
 		c.Random = &safeReader{from: rand.NewChaCha8(random)}
 		s.restart = func(s *sim) {
 			service, err := New(s.store, *c)

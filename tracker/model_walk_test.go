@@ -16,7 +16,7 @@ import (
 type walk struct {
 	keys     map[byte]map[string][]byte // by table
 	profiles map[id]*profile
-	sessions map[id]*session
+	sessions map[sessionRef]*session // by the profile that its timeline is part of
 	events   []walkEvent
 	store    store.Store
 	now      int64
@@ -47,7 +47,7 @@ func (k *walk) err() error {
 // takeStock reads the whole store.
 func takeStock(st store.Store, now int64) (*walk, error) {
 	k := &walk{
-		keys: map[byte]map[string][]byte{}, profiles: map[id]*profile{}, sessions: map[id]*session{}, store: st, now: now,
+		keys: map[byte]map[string][]byte{}, profiles: map[id]*profile{}, sessions: map[sessionRef]*session{}, store: st, now: now,
 	}
 	err := st.View(context.Background(), func(r store.Reader) error {
 		next := store.Range{From: []byte{1}, To: []byte{0xff}, Limit: store.MaxScan}
@@ -86,7 +86,11 @@ func (k *walk) decode() (err error) {
 		if err != nil {
 			return err
 		}
-		k.sessions[s.id] = s
+		ref := sessionRef{k.root(s.home), s.id}
+		if k.sessions[ref] != nil {
+			k.failf("session %s has two records among what belongs together", s.id)
+		}
+		k.sessions[ref] = s
 	}
 	for key, value := range k.keys[tableEvent] {
 		if err := k.takeEvent([]byte(key), value); err != nil {
@@ -94,6 +98,14 @@ func (k *walk) decode() (err error) {
 		}
 	}
 	return nil
+}
+
+// root is the profile that a merged one became part of.
+func (k *walk) root(i id) id {
+	for p := k.profiles[i]; p != nil && !p.mergedInto.zero(); p = k.profiles[i] {
+		i = p.mergedInto
+	}
+	return i
 }
 
 func (k *walk) takeEvent(key, value []byte) error {

@@ -17,6 +17,14 @@ func orElse(s, otherwise string) string {
 	return s
 }
 
+// cut bounds a text, at the end of a character.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
+}
+
 // splitURL gives host and path of a page's address; what cannot be parsed has neither.
 func splitURL(address string) (domain, path string) {
 	u, err := url.Parse(address)
@@ -36,11 +44,7 @@ func utmOf(address string) utm {
 	values, _ := url.ParseQuery(query) // what is malformed is left out
 	bounded := func(name string) string {
 		const most = 255 // as long as a platform name
-		v := values.Get(name)
-		if len(v) > most {
-			v = strings.ToValidUTF8(v[:most], "")
-		}
-		return v
+		return cut(values.Get(name), most)
 	}
 	return utm{
 		source: bounded("utm_source"), medium: bounded("utm_medium"), campaign: bounded("utm_campaign"),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
@@ -93,17 +92,16 @@ func (r *reading) portray(p *profile) (Person, error) {
 	if p.subjectType == "externalPersonId" {
 		person.ExternalID = p.subject
 	}
-	properties, err := r.scanAll(idKey(tableAttribute, p.account, p.id))
+	held, err := r.propertiesOf(p)
 	if err != nil {
 		return Person{}, err
 	}
-	prefix := len(idKey(tableAttribute, p.account, p.id))
-	for _, entry := range properties {
-		if err := person.take(string(entry.Key[prefix:]), entry.Value); err != nil {
+	for name, value := range held.fields {
+		if err := person.take(name, value); err != nil {
 			return Person{}, err
 		}
 	}
-	if err := r.lists(p, &person); err != nil {
+	if err := person.takeLists(held.items); err != nil {
 		return Person{}, err
 	}
 	person.Links, err = r.links(p)
@@ -111,18 +109,7 @@ func (r *reading) portray(p *profile) (Person, error) {
 }
 
 // scanAll reads everything under a prefix that is bounded by its nature.
-func (r *reading) scanAll(prefix []byte) ([]store.Entry, error) {
-	var all []store.Entry
-	next := prefixRange(prefix, store.MaxScan)
-	for {
-		some, err := r.Scan(next)
-		all = append(all, some...)
-		if err != nil || len(some) < next.Limit {
-			return all, err
-		}
-		next.From = append(slices.Clone(some[len(some)-1].Key), 0)
-	}
-}
+func (r *reading) scanAll(prefix []byte) ([]store.Entry, error) { return scanSome(r, prefix, 0) }
 
 // take puts one stored property where it belongs.
 func (p *Person) take(name string, value []byte) error {
@@ -171,32 +158,17 @@ func (p *Person) takeContacts(name string, value []byte) error {
 	return nil
 }
 
-// lists reads the list attributes, each item with its id, in order.
-func (r *reading) lists(p *profile, person *Person) error {
-	prefix := idKey(tableItem, p.account, p.id)
-	items, err := r.scanAll(prefix)
-	if err != nil {
-		return err
-	}
-	grouped := map[string][]json.RawMessage{}
-	for _, item := range items {
-		rest := item.Key[len(prefix):]
-		const tail = 1 + 8 + 16
-		if len(rest) < tail {
-			return fmt.Errorf("list item: %w", errMalformed)
-		}
-		name := string(rest[:len(rest)-tail])
-		grouped[name] = append(grouped[name], withID(lastID(item.Key), item.Value))
-	}
-	for name, group := range grouped {
+// takeLists takes the list attributes, each item with its id, in order.
+func (p *Person) takeLists(items map[string][]json.RawMessage) error {
+	for name, group := range items {
 		value, err := json.Marshal(group)
 		if err != nil {
 			return fmt.Errorf("reading list %s: %w", name, err)
 		}
-		if person.CustomAttributes == nil {
-			person.CustomAttributes = map[string]json.RawMessage{}
+		if p.CustomAttributes == nil {
+			p.CustomAttributes = map[string]json.RawMessage{}
 		}
-		person.CustomAttributes[name] = value
+		p.CustomAttributes[name] = value
 	}
 	return nil
 }
@@ -218,16 +190,13 @@ func (r *reading) links(p *profile) ([]Link, error) {
 	}
 	links := make([]Link, 0, len(entries))
 	for _, entry := range entries {
-		link := Link{PersonID: lastID(entry.Key).String()}
-		if err := decodeValue(entry.Value, func(f field) {
-			switch f.number {
-			case 1:
-				link.Reason = f.string()
-			case 2:
-				link.At = fromMillis(f.int())
-			}
-		}); err != nil {
+		l, err := decodeLink(entry.Value)
+		if err != nil {
 			return nil, err
+		}
+		link := Link{PersonID: lastID(entry.Key).String(), Reason: l.reason, At: fromMillis(l.at)}
+		if !l.merge.zero() {
+			link.MergeID = l.merge.String()
 		}
 		links = append(links, link)
 	}

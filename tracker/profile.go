@@ -32,7 +32,8 @@ type profile struct {
 
 	subjectType, subject string
 
-	erasing int64 // when it was erased; it is gone for everybody, and removed piece by piece (B33)
+	erasing  int64  // when it was erased; it is gone for everybody, and removed piece by piece (B33)
+	absorbed uint64 // leads that are part of this person, with their properties
 
 	dirty bool
 }
@@ -46,6 +47,9 @@ type openSession struct {
 	queued int64 // deadline of its entry in the queue, never later than its true one
 	count  uint64
 }
+
+// holds says that s is the open session of p.
+func (p *profile) holds(s *session) bool { return p.open.id == s.id && p.open.home == s.home }
 
 func (p *profile) person() bool {
 	return p.kind != kindVisitor && p.mergedInto.zero() && p.erasing == 0
@@ -78,6 +82,7 @@ func (p *profile) encode() []byte {
 	e.string(12, p.subjectType)
 	e.string(13, p.subject)
 	e.int(14, p.erasing)
+	e.uint(15, p.absorbed)
 	if !p.open.id.zero() {
 		e.id(20, p.open.id)
 		if p.open.home != p.id {
@@ -123,6 +128,8 @@ func decodeProfile(a Account, i id, value []byte) (*profile, error) {
 			p.subject = f.string()
 		case 14:
 			p.erasing = f.int()
+		case 15:
+			p.absorbed = f.value
 		case 20:
 			p.open.id = f.id()
 		case 21:

@@ -148,9 +148,18 @@ func (c *change) set(field string, value []byte) {
 	key := attributeKey(c.profile.account, c.profile.id, field)
 	if value == nil {
 		c.deletes = append(c.deletes, key)
+		c.hide(field)
 		return
 	}
 	c.puts = append(c.puts, put{key, value})
+}
+
+// hide keeps what an absorbed lead says of a property from taking the place of
+// what was cleared.
+func (c *change) hide(field string) {
+	if c.profile.absorbed > 0 {
+		c.puts = append(c.puts, put{attributeKey(c.profile.account, c.profile.id, hiddenField+field), []byte("true")})
+	}
 }
 
 // scalar sets or clears a property and, for names, its words in the search.
@@ -213,6 +222,7 @@ func (c *change) list(l listChange) error {
 			c.unindex(l.found(v))
 		}
 		have = nil
+		c.hide(l.field)
 	}
 	for _, v := range l.add {
 		if slices.ContainsFunc(have, func(h string) bool { return l.same(h) == l.same(v) }) {

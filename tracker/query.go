@@ -69,6 +69,8 @@ type Link struct {
 	PersonID string    `json:"personId"`
 	Reason   string    `json:"reason"`
 	At       time.Time `json:"at"`
+	// MergeID is the merge that was undone, where that is the reason.
+	MergeID string `json:"mergeId,omitempty"`
 }
 
 // Event is one entry of a timeline.
@@ -91,14 +93,25 @@ type MergedFrom struct {
 	ProfileID string `json:"profileId"`
 }
 
-// Merge is one recorded merge (B17).
+// Merge is one recorded merge (B17) with what was decided about it since (B18).
 type Merge struct {
 	ID        string    `json:"id"`
-	VisitorID string    `json:"visitorId"`
+	VisitorID string    `json:"visitorId"` // the visitor, or the lead that was absorbed; a lead while the merge is undone
 	PersonID  string    `json:"personId"`
 	At        time.Time `json:"at"`
 	Reason    string    `json:"reason"` // "chat started" or "authenticated"
 	RequestID string    `json:"requestId"`
+	Undone    bool      `json:"undone"`
+	// History says how it was undone and redone, oldest first: the last 16 times.
+	History []MergeTurn `json:"history,omitempty"`
+}
+
+// MergeTurn is one time a merge was undone, or that was undone again.
+type MergeTurn struct {
+	Undone bool      `json:"undone"` // false: it was redone
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`               // the operator, or "API key"
+	Reason string    `json:"reason,omitempty"` // as given
 }
 
 // PersonQuery selects persons, newest activity first.

@@ -34,15 +34,15 @@ func (r *removal) person(i id) (again bool, err error) {
 	if err != nil || p == nil {
 		return false, err
 	}
-	members, err := r.tx.Scan(prefixRange(idKey(tableMember, p.account, p.id), 1))
+	m, entry, err := r.innermost(p.id)
 	if err != nil {
 		return false, err
 	}
-	if len(members) == 0 {
+	if m == nil {
 		done, err := r.profile(p)
 		return !done, err
 	}
-	member, err := r.load(lastID(members[0].Key))
+	member, err := r.load(m.visitor)
 	if err != nil {
 		return false, err
 	}
@@ -51,11 +51,24 @@ func (r *removal) person(i id) (again bool, err error) {
 			return true, err
 		}
 	}
-	m, err := decodeMerge(members[0].Value)
-	if err != nil {
-		return false, err
+	a := p.account
+	return true, r.remove(entry, idKey(tableMerge, a, m.id), pairKey(tableMergeOf, a, m.person, m.id))
+}
+
+// innermost is a merge of a person whose member has none itself: a lead that
+// was absorbed brought members of its own. It is nil when there is no member;
+// entry is its key among the members.
+func (r *removal) innermost(person id) (found *merge, entry []byte, err error) {
+	for {
+		members, err := r.tx.Scan(prefixRange(idKey(tableMember, r.req.Account, person), 1))
+		if err != nil || len(members) == 0 {
+			return found, entry, err
+		}
+		if found, err = decodeMerge(members[0].Value); err != nil {
+			return nil, nil, err
+		}
+		person, entry = found.visitor, members[0].Key
 	}
-	return true, r.remove(members[0].Key, idKey(tableMerge, p.account, m.id), pairKey(tableMergeOf, p.account, p.id, m.id))
 }
 
 // profile removes one profile, its own record last.
@@ -274,9 +287,51 @@ func (r *removal) properties(p *profile) (done bool, err error) {
 
 // links removes the connections with other persons from both sides.
 func (r *removal) links(p *profile) (done bool, err error) {
-	return r.each(prefixKeys(idKey(tableLink, p.account, p.id), maxExpire), 2, func(e store.Entry) error {
-		return r.remove(e.Key, pairKey(tableLink, p.account, lastID(e.Key), p.id))
+	return r.each(prefixRange(idKey(tableLink, p.account, p.id), maxExpire), 5, func(e store.Entry) error {
+		other := lastID(e.Key)
+		l, err := decodeLink(e.Value)
+		if err != nil {
+			return err
+		}
+		if !l.merge.zero() {
+			if err := r.undoneMerge(p.account, l.merge, other); err != nil {
+				return err
+			}
+		}
+		return r.remove(e.Key, pairKey(tableLink, p.account, other, p.id))
 	})
+}
+
+// undoneMerge removes a merge that was undone from the person it was into, so
+// that nothing there names the profile that goes.
+func (r *removal) undoneMerge(a Account, merge, person id) error {
+	value, err := r.tx.Get(idKey(tableMerge, a, merge))
+	if err != nil || len(value) == 0 {
+		return err
+	}
+	m, err := decodeMerge(value)
+	if err != nil || m.person != person {
+		return err // the person itself goes, and all its merges with it
+	}
+	base := idKey(tableEvent, a, person)
+	next := store.Range{From: appendTime(base[:len(base):len(base)], max(0, m.at-lateLimit.Milliseconds())), To: appendTime(base[:len(base):len(base)], m.at+1), Limit: store.MaxScan}
+	for {
+		entries, err := r.tx.Scan(next)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			if ev, err := decodeEvent(entry.Value); err == nil && ev.merge != nil && ev.merge.id == m.id {
+				if err := r.tx.Delete(entry.Key); err != nil {
+					return err
+				}
+			}
+		}
+		if len(entries) < next.Limit {
+			return r.remove(idKey(tableMerge, a, m.id), pairKey(tableMergeOf, a, person, m.id))
+		}
+		next.From = append(entries[len(entries)-1].Key, 0)
+	}
 }
 
 // merges removes what the index of a person's merges still names.

@@ -35,6 +35,9 @@ type Config struct {
 	VisitorTTL     time.Duration // a visitor without activity is deleted after it
 	ChatSessionTTL time.Duration // a lead's Live Chat session without calls ends after it
 	AuthSessionTTL time.Duration // likewise an authenticated user's
+	// AbsorbLeads merges the lead of a started chat into whom it authenticates
+	// as, instead of linking both (B6).
+	AbsorbLeads bool
 
 	// EventRetention is how long events and ended sessions are kept, at least
 	// MinEventRetention; 0 is for ever.
@@ -64,6 +67,7 @@ type Service struct {
 	chat     time.Duration
 	auth     time.Duration
 	ledger   Ledger
+	absorb   bool
 
 	retention time.Duration // of events, 0 for ever
 	now       func() time.Time
@@ -84,6 +88,7 @@ func New(st store.Store, cfg Config) (*Service, error) {
 		visitor: orDefault(cfg.VisitorTTL, DefaultVisitorTTL),
 		chat:    orDefault(cfg.ChatSessionTTL, DefaultChatSessionTTL),
 		auth:    orDefault(cfg.AuthSessionTTL, DefaultAuthSessionTTL),
+		absorb:  cfg.AbsorbLeads,
 		ledger:  cfg.Ledger, retention: cfg.EventRetention,
 		now: cfg.Now, random: cfg.Random, log: cfg.Logger,
 		accounts: newAccounts(cfg.Accounts),

@@ -17,7 +17,25 @@ type session struct {
 	late   bool
 	due    int64
 	queued int64
+	part   uint64 // which part it is of a session that an undone merge has divided (B18)
 }
+
+// The parts of a divided session: the record that was there, and one that was
+// made. What was divided once is marked for good, since some part of it may
+// stand elsewhere.
+const (
+	partFirst = 1
+	partTwin  = 2
+)
+
+// sessionRef names a session record. An undone merge may leave two parts of a
+// session under one id, each in a timeline of its own (B18).
+type sessionRef struct{ home, id id }
+
+func (s *session) ref() sessionRef { return sessionRef{s.home, s.id} }
+
+// collecting says that a late session still takes further events.
+func (s *session) collecting() bool { return s.late && s.end == 0 }
 
 func (s *session) key() []byte { return sessionKey(s.account, s.home, s.start, s.id) }
 
@@ -38,6 +56,7 @@ func (s *session) encode() []byte {
 	e.bool(5, s.late)
 	e.int(6, s.due)
 	e.int(7, s.queued)
+	e.uint(8, s.part)
 	return e.b
 }
 
@@ -66,6 +85,8 @@ func decodeSession(a Account, key, value []byte) (*session, error) {
 			s.due = f.int()
 		case 7:
 			s.queued = f.int()
+		case 8:
+			s.part = f.value
 		}
 	})
 	return s, firstError(err, inner)

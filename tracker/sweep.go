@@ -314,7 +314,7 @@ func (w *work) lateDue(key, ref []byte) error {
 		return err
 	}
 	home.dirty = true
-	w.sessions[s.id] = s
+	w.sessions[s.ref()] = s
 	if s.due > millis(w.now) {
 		s.queued = s.due
 		return w.tx.Put(queueKey(s.due, dueLate, ref), present)

@@ -134,19 +134,11 @@ func (r *reading) strands(p *profile, q EventQuery) ([]*strand, error) {
 		return t
 	}
 	strands := []*strand{open(p.id, nil)}
-	members, err := r.scanAll(idKey(tableMember, p.account, p.id))
-	if err != nil {
-		return nil, err
+	members, err := membersOf(r, p.account, p.id, 0)
+	for _, m := range members {
+		strands = append(strands, open(m.visitor, &MergedFrom{MergeID: m.id.String(), ProfileID: m.visitor.String()}))
 	}
-	for _, member := range members {
-		m, err := decodeMerge(member.Value)
-		if err != nil {
-			return nil, err
-		}
-		home := lastID(member.Key)
-		strands = append(strands, open(home, &MergedFrom{MergeID: m.id.String(), ProfileID: home.String()}))
-	}
-	return strands, nil
+	return strands, err
 }
 
 // eventCursor names the first event of the next page by its place in time; it
@@ -183,31 +175,4 @@ func (r *reading) event(entry store.Entry, merged *MergedFrom) (Event, error) {
 		event.SessionID = ev.session.String()
 	}
 	return event, nil
-}
-
-// Merges are the merges that made a person, newest first.
-func (s *Service) Merges(ctx context.Context, a Account, personID string) (merges []Merge, err error) {
-	err = s.read(ctx, a, func(r *reading) error {
-		p, err := r.person(personID)
-		if err != nil {
-			return err
-		}
-		members, err := r.scanAll(idKey(tableMember, p.account, p.id))
-		if err != nil {
-			return err
-		}
-		merges = make([]Merge, 0, len(members))
-		for _, member := range members {
-			m, err := decodeMerge(member.Value)
-			if err != nil {
-				return err
-			}
-			merges = append(merges, Merge{
-				ID: m.id.String(), VisitorID: m.visitor.String(), PersonID: m.person.String(),
-				At: fromMillis(m.at), Reason: m.reason, RequestID: m.request,
-			})
-		}
-		return nil
-	})
-	return merges, err
 }

@@ -17,6 +17,7 @@ type work struct {
 	account AccountConfig
 	ids     *idSource
 	now     time.Time
+	over    int64 // what ends at this moment or before may be ended (B36)
 
 	device     *device
 	boundary   int64       // when the epoch that begins next does
@@ -33,19 +34,19 @@ type work struct {
 	chatSet    CookieChange
 	profiles   map[id]*profile
 	chats      map[id]*chat
-	sessions   map[id]*session // open or late sessions started in this transaction, by id
-	fresh      map[id]bool     // profiles whose session was touched in this request
-	sequence   uint16          // events of this request so far
-	random     id              // of their ids
-	warnings   []Warning       // put on the results of init calls
+	sessions   map[sessionRef]*session // touched in this transaction
+	fresh      map[id]bool             // profiles whose session was touched in this request
+	sequence   uint16                  // events of this request so far
+	random     id                      // of their ids
+	warnings   []Warning               // put on the results of init calls
 	notes      []slog.Attr
 }
 
 func newWork(s *Service, tx store.Tx, req *Request, account AccountConfig, ids *idSource) *work {
 	return &work{
-		Service: s, tx: tx, req: req, account: account, ids: ids, now: req.ReceivedAt,
+		Service: s, tx: tx, req: req, account: account, ids: ids, now: req.ReceivedAt, over: millis(req.ReceivedAt),
 		profiles: make(map[id]*profile, 2), chats: make(map[id]*chat, 1),
-		sessions: make(map[id]*session, 1), fresh: make(map[id]bool, 1), boundary: millis(req.ReceivedAt), moment: millis(req.ReceivedAt),
+		sessions: make(map[sessionRef]*session, 1), fresh: make(map[id]bool, 1), boundary: millis(req.ReceivedAt), moment: millis(req.ReceivedAt),
 	}
 }
 
@@ -148,7 +149,7 @@ func (w *work) flush() error {
 // list moves a person's entry in the listing where it belongs: among those
 // with an open session, or at its last activity.
 func (w *work) list(p *profile) error {
-	if p.kind == kindVisitor || p.erasing != 0 {
+	if !p.person() {
 		return nil
 	}
 	state, at := byte(listedIdle), max(p.activity, p.created)

@@ -1,0 +1,112 @@
+package tracker
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
+)
+
+// held is what is known of a person: properties by their field, and the items
+// of list attributes.
+type held struct {
+	fields map[string][]byte
+	items  map[string][]json.RawMessage
+}
+
+// hiddenField marks a property that was cleared while the person had absorbed
+// leads: theirs is not to take its place.
+const hiddenField = "!"
+
+// propertiesOf reads a person's own properties, and behind them those of the
+// leads that are part of it, the latest first: what the person does not say of
+// itself they say, and tags, contacts and list items come together. Nothing is
+// copied, so that each of them has its own again when the merge is undone (B18).
+func (r *reading) propertiesOf(p *profile) (held, error) {
+	h := held{fields: map[string][]byte{}, items: map[string][]json.RawMessage{}}
+	if err := r.addProperties(h, p.id); err != nil || p.absorbed == 0 {
+		return h, err
+	}
+	members, err := membersOf(r, p.account, p.id, 0)
+	if err != nil {
+		return h, err
+	}
+	for _, m := range members {
+		if !m.lead {
+			continue
+		}
+		if err := r.addProperties(h, m.visitor); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+func (r *reading) addProperties(h held, of id) error {
+	prefix := idKey(tableAttribute, r.account, of)
+	entries, err := r.scanAll(prefix)
+	if err != nil {
+		return err
+	}
+	cleared := map[string]bool{}
+	for name := range h.fields {
+		cleared[name] = name[0] == hiddenField[0]
+	}
+	for _, entry := range entries {
+		name := string(entry.Key[len(prefix):])
+		if cleared[hiddenField+name] {
+			continue
+		}
+		if h.fields[name], err = joined(name, h.fields[name], entry.Value); err != nil {
+			return fmt.Errorf("reading property %s: %w", name, err)
+		}
+	}
+	return r.addItems(h, of, cleared)
+}
+
+func (r *reading) addItems(h held, of id, cleared map[string]bool) error {
+	prefix := idKey(tableItem, r.account, of)
+	items, err := r.scanAll(prefix)
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		rest := item.Key[len(prefix):]
+		const tail = 1 + 8 + 16
+		if len(rest) < tail {
+			return fmt.Errorf("list item: %w", errMalformed)
+		}
+		name := string(rest[:len(rest)-tail])
+		if !cleared[hiddenField+customField+name] {
+			h.items[name] = append(h.items[name], withID(lastID(item.Key), item.Value))
+		}
+	}
+	return nil
+}
+
+// joined is one property of two: the first, or both where it is a list.
+func joined(name string, first, second []byte) ([]byte, error) {
+	same := map[string]func(string) string{
+		fieldTags: func(s string) string { return s }, fieldEmail: schema.EmailKey, fieldPhone: schema.PhoneKey,
+	}[name]
+	switch {
+	case first == nil:
+		return second, nil
+	case same == nil:
+		return first, nil
+	}
+	var have, more []string
+	if err := json.Unmarshal(first, &have); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(second, &more); err != nil {
+		return nil, err
+	}
+	for _, v := range more {
+		if !slices.ContainsFunc(have, func(h string) bool { return same(h) == same(v) }) {
+			have = append(have, v)
+		}
+	}
+	return json.Marshal(have)
+}
