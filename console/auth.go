@@ -49,6 +49,9 @@ func (c caller) may(r *http.Request, to route) error {
 	return nil
 }
 
+// mayManage says whether the caller may change something at all.
+func (c caller) mayManage() bool { return c.user != "" || c.key.Has(tracker.ScopeManage) }
+
 type callerKey struct{}
 
 func withCaller(ctx context.Context, c caller) context.Context {

@@ -36,6 +36,10 @@ type People interface {
 	// Export writes everything held of a person. An error that comes before
 	// anything was written is answered; later the document stays unfinished.
 	Export(ctx context.Context, account tracker.Account, id string, w io.Writer) error
+	// UndoMerge and RedoMerge decide about a merge and answer what it is then
+	// (B18), or tracker.ErrNotFound or ErrMergeChanged.
+	UndoMerge(ctx context.Context, account tracker.Account, mergeID string, d tracker.Decision) (tracker.Merge, error)
+	RedoMerge(ctx context.Context, account tracker.Account, mergeID string, d tracker.Decision) (tracker.Merge, error)
 	// InvalidateSession ends the Live Chat sessions with this sid (B7), known or
 	// not; tracker.ErrNotFound is about the widget.
 	InvalidateSession(ctx context.Context, account tracker.Account, widgetID, sid string) error

@@ -162,6 +162,30 @@ func (f *fakePeople) Export(ctx context.Context, account tracker.Account, id str
 	return json.NewEncoder(w).Encode(document)
 }
 
+func (f *fakePeople) UndoMerge(_ context.Context, account tracker.Account, id string, d tracker.Decision) (tracker.Merge, error) {
+	return f.decide(account, id, tracker.MergeTurn{Undone: true, At: testNow, By: d.By, Reason: d.Reason})
+}
+
+func (f *fakePeople) RedoMerge(_ context.Context, account tracker.Account, id string, d tracker.Decision) (tracker.Merge, error) {
+	return f.decide(account, id, tracker.MergeTurn{At: testNow, By: d.By, Reason: d.Reason})
+}
+
+func (f *fakePeople) decide(account tracker.Account, id string, turn tracker.MergeTurn) (tracker.Merge, error) {
+	f.account = account
+	if f.err != nil {
+		return tracker.Merge{}, f.err
+	}
+	for _, merges := range f.merges {
+		for i := range merges {
+			if merges[i].ID == id {
+				merges[i].Undone, merges[i].History = turn.Undone, append(merges[i].History, turn)
+				return merges[i], nil
+			}
+		}
+	}
+	return tracker.Merge{}, tracker.ErrNotFound
+}
+
 func (f *fakePeople) ReportChat(_ context.Context, account tracker.Account, widgetID string, report tracker.ChatReport) (string, error) {
 	f.account = account
 	switch {

@@ -67,8 +67,11 @@ var (
 
 func ask(console http.Handler, method, target string, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
-	if method == http.MethodPost { // what the one route takes that has a body
+	switch { // what the routes take that have a body
+	case method == http.MethodPost && strings.HasPrefix(target, "/livechat/"):
 		withBody("application/json", `{"device":"d1"}`)(r)
+	case method == http.MethodPost && strings.HasPrefix(target, "/merges/"):
+		withBody("application/x-www-form-urlencoded", "reason=two+people")(r)
 	}
 	for _, change := range change {
 		change(r)

@@ -71,14 +71,40 @@ type personView struct {
 	First      string
 	Older      string
 	IsFiltered bool
+	MayManage  bool // undo and redo merges
 }
 
 // choice is a kind of event that the timeline can be narrowed to.
 type choice struct{ ID, Title string }
 
 type mergeView struct {
-	ID, VisitorID, RequestID, Reason string
-	At                               moment
+	ID, VisitorID, PersonID, RequestID, Reason string
+	At                                         moment
+	Undone                                     bool
+	Other                                      string // who it was undone from, seen from this person; "" while it stands
+	History                                    []turnView
+}
+
+// turnView is one time a merge was undone or redone.
+type turnView struct {
+	Undone     bool
+	By, Reason string
+	At         moment
+}
+
+func (c clock) merge(m tracker.Merge, shown string) mergeView {
+	view := mergeView{
+		ID: m.ID, VisitorID: m.VisitorID, PersonID: m.PersonID, RequestID: m.RequestID, Reason: m.Reason, At: c.at(m.At), Undone: m.Undone,
+	}
+	if m.Undone {
+		if view.Other = m.VisitorID; shown == m.VisitorID {
+			view.Other = m.PersonID
+		}
+	}
+	for _, t := range m.History {
+		view.History = append(view.History, turnView{t.Undone, t.By, t.Reason, c.at(t.At)})
+	}
+	return view
 }
 
 func (h *handler) personPage(w http.ResponseWriter, r *http.Request) error {
@@ -114,6 +140,7 @@ func (h *handler) personPage(w http.ResponseWriter, r *http.Request) error {
 		From: params.get("from"), To: params.get("to"), Choices: choices(events, query.DefinitionID),
 	}
 	view.frame = h.frame(r, clock, view.Person.Name)
+	view.MayManage = callerOf(r.Context()).mayManage()
 	view.IsFiltered = view.Definition != "" || view.From != "" || view.To != ""
 	view.Unfiltered = view.Base + "persons/" + view.Person.Path
 	address := func(cursor string) string {
@@ -126,7 +153,7 @@ func (h *handler) personPage(w http.ResponseWriter, r *http.Request) error {
 		view.Older = address(next)
 	}
 	for _, m := range merges {
-		view.Merges = append(view.Merges, mergeView{m.ID, m.VisitorID, m.RequestID, m.Reason, clock.at(m.At)})
+		view.Merges = append(view.Merges, clock.merge(m, id))
 	}
 	return h.views.write(w, http.StatusOK, h.views.person, view)
 }

@@ -20,19 +20,22 @@ type problem struct {
 func (p *problem) Error() string { return p.Message }
 
 var (
-	errNobody      = &problem{http.StatusUnauthorized, "unauthorized", "sign in, or send an API key with the scope people:read or people:manage as Authorization: App <key>"}
-	errUnknownKey  = &problem{http.StatusUnauthorized, "unauthorized", "the API key is unknown"}
-	errCrossSite   = &problem{http.StatusForbidden, "cross_site", "a browser may change something from the console's own pages only; a program uses an API key"}
-	errNoRoute     = &problem{http.StatusNotFound, "not_found", "there is nothing at this address"}
-	errNotFound    = &problem{http.StatusNotFound, "not_found", "there is no such person; a visitor is not shown before a chat is started or the visitor authenticates"}
-	errNoSession   = &problem{http.StatusNotFound, "not_found", "there is no such widget, or the session id is longer than 50 characters"}
-	errNoDevice    = &problem{http.StatusNotFound, "not_found", "there is no such widget, or the device cookie is not one that this server issued"}
-	errMediaType   = &problem{http.StatusUnsupportedMediaType, "media_type", "send application/json"}
-	errTooLarge    = &problem{http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 16 KiB"}
-	errMethod      = &problem{http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take the method, see Allow"}
-	errBadCursor   = &problem{http.StatusBadRequest, "bad_cursor", "cursor: not one that this list gave out; start again without it"}
-	errUnavailable = &problem{http.StatusServiceUnavailable, "unavailable", "the people store cannot answer at the moment; try again"}
-	errInternal    = &problem{http.StatusInternalServerError, "internal", "something went wrong here; the server's log says what"}
+	errNobody       = &problem{http.StatusUnauthorized, "unauthorized", "sign in, or send an API key with the scope people:read or people:manage as Authorization: App <key>"}
+	errUnknownKey   = &problem{http.StatusUnauthorized, "unauthorized", "the API key is unknown"}
+	errCrossSite    = &problem{http.StatusForbidden, "cross_site", "a browser may change something from the console's own pages only; a program uses an API key"}
+	errNoRoute      = &problem{http.StatusNotFound, "not_found", "there is nothing at this address"}
+	errNotFound     = &problem{http.StatusNotFound, "not_found", "there is no such person; a visitor is not shown before a chat is started or the visitor authenticates"}
+	errNoSession    = &problem{http.StatusNotFound, "not_found", "there is no such widget, or the session id is longer than 50 characters"}
+	errNoDevice     = &problem{http.StatusNotFound, "not_found", "there is no such widget, or the device cookie is not one that this server issued"}
+	errNoMerge      = &problem{http.StatusNotFound, "not_found", "there is no such merge, or somebody in it was erased"}
+	errMediaType    = &problem{http.StatusUnsupportedMediaType, "media_type", "send application/json"}
+	errTooLarge     = &problem{http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 16 KiB"}
+	errLongReason   = &problem{http.StatusBadRequest, "bad_body", "reason: longer than 500 bytes"}
+	errMethod       = &problem{http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take the method, see Allow"}
+	errBadCursor    = &problem{http.StatusBadRequest, "bad_cursor", "cursor: not one that this list gave out; start again without it"}
+	errMergeChanged = &problem{http.StatusConflict, "merge_changed", "the profile was merged otherwise since"}
+	errUnavailable  = &problem{http.StatusServiceUnavailable, "unavailable", "the people store cannot answer at the moment; try again"}
+	errInternal     = &problem{http.StatusInternalServerError, "internal", "something went wrong here; the server's log says what"}
 )
 
 // badParameter refuses a query parameter, by its name.

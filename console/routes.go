@@ -32,6 +32,10 @@ func (h *handler) routes() []route {
 		{http.MethodGet, "/api/persons/{id}/merges", tracker.ScopeRead, h.apiMerges},
 		{http.MethodGet, "/api/persons/{id}/export", tracker.ScopeRead, h.apiExport},
 		{http.MethodDelete, "/api/persons/{id}", tracker.ScopeManage, h.apiErase},
+		{http.MethodPost, "/merges/{id}/undo", tracker.ScopeManage, h.pageDecide(h.people.UndoMerge)},
+		{http.MethodPost, "/merges/{id}/redo", tracker.ScopeManage, h.pageDecide(h.people.RedoMerge)},
+		{http.MethodPost, "/api/merges/{id}/undo", tracker.ScopeManage, h.apiDecide(h.people.UndoMerge)},
+		{http.MethodPost, "/api/merges/{id}/redo", tracker.ScopeManage, h.apiDecide(h.people.RedoMerge)},
 		{http.MethodPost, "/livechat/1/widgets/{widgetId}/sessions", tracker.ScopeManage, h.apiReportChat},
 		{http.MethodDelete, "/livechat/1/widgets/{widgetId}/sessions/{sid}", tracker.ScopeManage, h.apiInvalidateSession},
 	}
