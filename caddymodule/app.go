@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +48,11 @@ type App struct {
 	// Events and ended sessions are deleted this long after they happened; people
 	// stay. At least 2d. Default: they are kept.
 	EventRetention caddy.Duration `json:"event_retention,omitempty"`
+	// What becomes of the lead of a started chat when its user authenticates:
+	// `keep_lead` leaves it with its timeline and links both persons,
+	// `absorb_lead` merges it into the authenticated person, which can be undone.
+	// Default: keep_lead.
+	OnAuthenticate string `json:"on_authenticate,omitempty"`
 
 	// Take any well-formed event as long as none is defined. Default: false,
 	// an event has to be defined before it can be tracked.
@@ -86,6 +93,14 @@ type App struct {
 	sweeping sync.WaitGroup
 }
 
+// The words of on_authenticate.
+const (
+	keepLead   = "keep_lead"
+	absorbLead = "absorb_lead"
+)
+
+var authenticateWords = []string{keepLead, absorbLead}
+
 // CaddyModule returns the Caddy module information.
 func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -118,6 +133,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 // touches neither disk nor network: caddy validate passes while another
 // process runs on the same store.
 func (a *App) Validate() error {
+	if !slices.Contains(append(authenticateWords, ""), a.OnAuthenticate) {
+		return fmt.Errorf("on_authenticate %q: allowed are %s", a.OnAuthenticate, allowed(authenticateWords))
+	}
 	var err error
 	if a.accounts, err = a.judgeAccounts(caddy.NewReplacer()); err != nil {
 		return err
@@ -137,6 +155,7 @@ func (a *App) Validate() error {
 		AuthSessionTTL: time.Duration(a.AuthSessionTTL),
 		EventRetention: time.Duration(a.EventRetention),
 		Ledger:         a.lease.erasures(),
+		AbsorbLeads:    a.OnAuthenticate == absorbLead,
 		Now:            a.now,
 		Logger:         a.log,
 	})

@@ -46,6 +46,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //		event_retention  <duration>
 //		chat_session_ttl <duration>
 //		auth_session_ttl <duration>
+//		on_authenticate  keep_lead|absorb_lead
 //		strict_events    on|off
 //		token_lifetime   <duration>
 //		purge_interval   <duration>|off
@@ -87,6 +88,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"event_retention":  lifetime(&a.EventRetention),
 		"chat_session_ttl": lifetime(&a.ChatSessionTTL),
 		"auth_session_ttl": lifetime(&a.AuthSessionTTL),
+		"on_authenticate":  oneOf(&a.OnAuthenticate, authenticateWords...),
 		"strict_events":    onOff(&a.LenientEvents, "off"),
 		"token_lifetime":   a.parseTokenLifetime,
 		"rate_limit":       a.RateLimit.parse,

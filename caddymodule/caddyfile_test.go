@@ -59,6 +59,8 @@ func TestAppCaddyfile(t *testing.T) {
 			},
 		},
 		"ok/strict events are the default": {input: "people_tracking {\nstrict_events on\n}"},
+		"ok/leads are kept by default":     {input: "people_tracking {\non_authenticate keep_lead\n}", want: &App{OnAuthenticate: "keep_lead"}},
+		"ok/leads are absorbed":            {input: "people_tracking {\non_authenticate absorb_lead\n}", want: &App{OnAuthenticate: "absorb_lead"}},
 		"ok/lenient events":                {input: "people_tracking {\nstrict_events off\n}", want: &App{LenientEvents: true}},
 		"ok/rate limit": {
 			input: "people_tracking {\nrate_limit {\ndevice 0.5 100\naddress 50 1000\n}\n}",
@@ -116,7 +118,7 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/argument":               {input: `people_tracking on`, err: "wrong argument count"},
 		"fail/unknown option": {
 			input: "people_tracking {\nstores badger x\n}",
-			err:   `unrecognized option "stores", allowed are account, api_key, attribute, auth_session_ttl, chat_session_ttl, event, event_retention, purge_interval, rate_limit, session_timeout, store, strict_events, token_lifetime, visitor_ttl and widget, at Testfile:2`,
+			err:   `unrecognized option "stores", allowed are account, api_key, attribute, auth_session_ttl, chat_session_ttl, event, event_retention, on_authenticate, purge_interval, rate_limit, session_timeout, store, strict_events, token_lifetime, visitor_ttl and widget, at Testfile:2`,
 		},
 		"fail/option twice":           {input: "people_tracking {\nsession_timeout 1h\nsession_timeout 2h\n}", err: "session_timeout is already specified, at Testfile:3"},
 		"fail/unexpected block":       {input: "people_tracking {\nsession_timeout 1h {\nx\n}\n}", err: `unrecognized option "{"`},
@@ -129,6 +131,8 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/duration too short":     {input: "people_tracking {\nsession_timeout 10ms\n}", err: "session_timeout: 10ms is under 1s"},
 		"fail/negative duration":      {input: "people_tracking {\nsession_timeout -1h\n}", err: "under 1s"},
 		"fail/duration missing":       {input: "people_tracking {\nsession_timeout\n}", err: "wrong argument count"},
+		"fail/keep or absorb":         {input: "people_tracking {\non_authenticate merge\n}", err: "on_authenticate merge: allowed are keep_lead and absorb_lead"},
+		"fail/keep and absorb":        {input: "people_tracking {\non_authenticate keep_lead absorb_lead\n}", err: "wrong argument count"},
 		"fail/purge interval":         {input: "people_tracking {\npurge_interval 30s\n}", err: "purge_interval: 30s is under 1m0s, at Testfile:2"},
 		"fail/purge interval twice":   {input: "people_tracking {\npurge_interval off 6h\n}", err: "wrong argument count"},
 		"fail/purge of a database":    {input: "people_tracking {\nstore postgres x\npurge_interval 6h\n}", err: "purge_interval is for the engine badger"},

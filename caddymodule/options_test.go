@@ -167,6 +167,7 @@ func TestJSONIsJudgedLikeTheCaddyfile(t *testing.T) {
 		"fail/dsn of badger":  {app: `"store":{"dsn":"x"}`, err: "a dsn is for the engine postgres"},
 		"fail/empty dsn":      {app: `"store":{"engine":"postgres","dsn":"{env.PEOPLE_TEST_NONE}"}`, err: "the dsn is empty"},
 		"fail/empty place":    {app: `"store":{"directory":"{env.PEOPLE_TEST_NONE}"}`, err: "the directory is empty"},
+		"fail/authenticate":   {app: `"on_authenticate":"merge"`, err: "allowed are keep_lead and absorb_lead"},
 		"fail/lifetime":       {app: `"session_timeout":-1`, err: "under a second"},
 		"fail/retention":      {app: `"event_retention":3600000000000`, err: "event retention 1h0m0s is under 48h0m0s"},
 		"fail/rate":           {app: `"rate_limit":{"device":{"per_second":1,"burst":1}}`, err: "burst of at least 100"},
