@@ -237,7 +237,7 @@ func (w *tabWindow) advance(n uint64) (open []uint64) {
 	if n <= w.high {
 		return nil
 	}
-	for i := uint64(min(windowSize, w.high)); i > 0; i-- {
+	for i := min(windowSize, w.high); i > 0; i-- {
 		if old := w.high - (i - 1); n-old >= windowSize && w.bits&(1<<(i-1)) == 0 {
 			open = append(open, old)
 		}

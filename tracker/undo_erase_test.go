@@ -18,7 +18,7 @@ func (w *world) names(person string) (found []string) {
 	require.NoError(w.t, err)
 	for key, value := range everything(w.t, w.store) {
 		if strings.Contains(key+"\n"+value, string(raw)) {
-			found = append(found, string(key[:1]))
+			found = append(found, key[:1])
 		}
 	}
 	return found
