@@ -157,19 +157,19 @@ func (x *exporter) each(prefix []byte, fn func(r *reading, e store.Entry) error)
 	return x.err
 }
 
-// profiles calls fn for the person and every visitor merged into it.
+// profiles calls fn for the person and everybody merged into it.
 func (x *exporter) profiles(fn func(id) error) error {
 	if err := fn(x.person); err != nil {
 		return err
 	}
-	var members []id
-	err := x.each(idKey(tableMember, x.account, x.person), func(_ *reading, e store.Entry) error {
-		members = append(members, lastID(e.Key))
-		return nil
+	var members []*merge
+	err := x.read(x.ctx, x.account, func(r *reading) (err error) {
+		members, err = membersOf(r, x.account, x.person, 0)
+		return err
 	})
-	for _, member := range members {
+	for _, m := range members {
 		if err == nil {
-			err = fn(member)
+			err = fn(m.visitor)
 		}
 	}
 	return err
@@ -192,19 +192,19 @@ func (x *exporter) references(table byte, fn func(r *reading, i id, value []byte
 }
 
 func (x *exporter) devices() error {
-	return x.references(tableDevice, func(r *reading, i id, value []byte) error {
+	theirs := map[id]bool{}
+	if err := x.profiles(func(p id) error { theirs[p] = true; return nil }); err != nil {
+		return err
+	}
+	return x.references(tableDevice, func(_ *reading, i id, value []byte) error {
 		d, err := decodeDevice(x.account, i, value)
 		if err != nil {
 			return err
 		}
 		device := ExportedDevice{ID: i.String(), LastSeen: fromMillis(d.seen), Periods: []ExportedPeriod{}, ConsentedAt: optional(d.consent)}
 		for _, ep := range d.epochs {
-			p, err := r.hot(ep.profile)
-			if err != nil {
-				return err
-			}
-			if p != nil && (p.id == x.person || p.mergedInto == x.person) {
-				device.Periods = append(device.Periods, ExportedPeriod{p.id.String(), fromMillis(ep.from), optional(ep.to)})
+			if theirs[ep.profile] {
+				device.Periods = append(device.Periods, ExportedPeriod{ep.profile.String(), fromMillis(ep.from), optional(ep.to)})
 			}
 		}
 		x.item(device)

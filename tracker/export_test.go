@@ -85,6 +85,25 @@ func TestExportHoldsEverythingOfAPersonAndNothingOfOthers(t *testing.T) {
 	assert.True(t, found)
 }
 
+func TestExportHoldsWhatWasAbsorbed(t *testing.T) {
+	w := newWorld(t, absorbing)
+	b := w.lead("anna")
+	b.track("as a lead")
+	b.authenticate(w.token("email", "anna@one.example"))
+	person := b.person().ID
+	_, out := w.export(person)
+	assert.Equal(t, w.timeline(person), oldestFirst(out.Events))
+	sessions := map[string]bool{}
+	for _, s := range out.Sessions {
+		sessions[s.ID] = true
+	}
+	for _, e := range out.Events {
+		assert.True(t, e.SessionID == "" || sessions[e.SessionID], "the session of %s is missing", e.DefinitionID)
+	}
+	require.Len(t, out.Devices, 1)
+	assert.Len(t, out.Devices[0].Periods, 3, "a visitor's, the lead's and the person's")
+}
+
 func TestExportOfNobody(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser("anna")
