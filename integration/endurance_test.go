@@ -127,7 +127,7 @@ func TestB26NavigationsClosingsAndOfflineSpells(t *testing.T) {
 func wander(t *testing.T, profile context.Context, net *badNetwork, site string) (visits, closings, spells int) {
 	tabs := []context.Context{browsertest.Tab(t, profile), browsertest.Tab(t, profile), browsertest.Tab(t, profile)}
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same walk each time
-	const longest = 75 * time.Second      // a slow machine goes less far
+	const longest = 45 * time.Second      // a slow machine goes less far: tabs live two minutes, settling included
 	for begun := time.Now(); visits < *navigations && (time.Since(begun) < longest || *navigations > 200); visits++ {
 		i := random.IntN(len(tabs))
 		switch {
