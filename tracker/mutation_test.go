@@ -1,0 +1,62 @@
+package tracker
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// go test ./tracker -run TestMutations -mutations -timeout 20m
+var mutations = flag.Bool("mutations", false, "plant faults into the package, and expect each to be found")
+
+// planted are faults in a few words each: what a line says, and what it would
+// say if somebody got it wrong.
+var planted = map[string]struct{ file, right, wrong string }{
+	"a session is ended twice":                {"activity.go", "p.open, p.dirty = openSession{}, true\n\tw.fresh", "p.dirty = true\n\tw.fresh"},
+	"a late event is lost":                    {"activity.go", "return w.startLate(p, t, ev)", "_, err = w.startLate(p, t, ev); return id{}, err"},
+	"an overdue session goes on":              {"activity.go", "if p.open.id.zero() || w.fresh[p.id]", "if true || p.open.id.zero() || w.fresh[p.id]"},
+	"a merged session stays with the visitor": {"merge.go", "person.open = open", "_ = open"},
+	"a repeated call is carried out again":    {"calls.go", "if seen && call.Method != MethodInit", "if false && seen"},
+	"an event goes to the later identity":     {"calls.go", "p, err := w.load(ep.profile)", "p, err := w.load(w.device.current().profile)"},
+	"an older epoch has no end":               {"select.go", "case made < ep.to && ", "case "},
+	"undoing forgets the shared sessions":     {"undo.go", "if err := w.divide(m, s); err != nil", "if err := error(nil); err != nil"},
+	"redoing leaves sessions in parts":        {"undo.go", "if err := w.unite(m, s); err != nil", "if err := error(nil); err != nil"},
+	"undoing leaves the activity":             {"undo.go", "\tp.activity = last\n", "\t_ = last\n"},
+	"an absorbed lead stays listed":           {"merge.go", "if visitor.kind != kindVisitor {", "if false {"},
+	"the window forgets refused calls":        {"dedupe.go", "for _, left := range d.windows[i].advance(n) {", "d.windows[i].advance(n)\n\tfor _, left := range []uint64(nil) {"},
+	"two persons of one subject":              {"identity.go", "if len(value) != 0 {\n\t\tat, err := decodeSubject", "if false {\n\t\tat, err := decodeSubject"},
+}
+
+// TestMutations proves the model, and the tests of repeated calls: whatever is planted into the package, they
+// notice. Nothing is written but to a temporary folder: the compiler reads the
+// changed file in place of the right one.
+func TestMutations(t *testing.T) {
+	if !*mutations {
+		t.Skip("asked for with -mutations")
+	}
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	for name, m := range planted {
+		t.Run(name, func(t *testing.T) {
+			source, err := os.ReadFile(m.file)
+			require.NoError(t, err)
+			require.Equal(t, 1, strings.Count(string(source), m.right), "%s says it once", m.file)
+			dir := t.TempDir()
+			changed, overlay := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json")
+			require.NoError(t, os.WriteFile(changed, []byte(strings.Replace(string(source), m.right, m.wrong, 1)), 0o600))
+			list, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, m.file): changed}})
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(overlay, list, 0o600))
+			out, err := exec.Command("go", "test", "-overlay", overlay, "-run", "TestModel$|TestB26", "-model.seed", "1", "-model.ops", "10000", ".").CombinedOutput()
+			require.NotContains(t, string(out), "[build failed]", string(out))
+			assert.Error(t, err, "nobody noticed")
+		})
+	}
+}
