@@ -10,9 +10,10 @@ import (
 
 // adminAPI answers under /people_tracking/ on Caddy's admin endpoint:
 //
-//	GET /people_tracking/health/live   200 while the process answers
-//	GET /people_tracking/health/ready  200 while calls are recorded, else 503 with the reason
-//	GET /people_tracking/backup        the whole store, while it is worked on
+//	GET  /people_tracking/health/live   200 while the process answers
+//	GET  /people_tracking/health/ready  200 while calls are recorded and the clocks agree, else 503 with the reason
+//	GET  /people_tracking/backup        the whole store, while it is worked on
+//	POST /people_tracking/clock/accept  the clocks are right as they are
 //
 // It keeps no context: Caddy replaces the admin endpoint before it provisions
 // a configuration and leaves it there when that fails, so a context of its own
@@ -33,6 +34,7 @@ func (adminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "/people_tracking/health/live", Handler: caddy.AdminHandlerFunc(serveLive)},
 		{Pattern: "/people_tracking/health/ready", Handler: caddy.AdminHandlerFunc(serveReady)},
 		{Pattern: backupPath, Handler: caddy.AdminHandlerFunc(serveBackup)},
+		{Pattern: clockPath, Handler: caddy.AdminHandlerFunc(serveAcceptClock)},
 	}
 }
 
@@ -41,6 +43,8 @@ type health struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+var errNotConfigured = errors.New("people tracking is not configured")
+
 func serveLive(w http.ResponseWriter, r *http.Request) error {
 	return answerHealth(w, r, nil)
 }
@@ -48,7 +52,7 @@ func serveLive(w http.ResponseWriter, r *http.Request) error {
 func serveReady(w http.ResponseWriter, r *http.Request) error {
 	configured, err := caddy.ActiveContext().AppIfConfigured(directive)
 	if err != nil {
-		return answerHealth(w, r, errors.New("people tracking is not configured"))
+		return answerHealth(w, r, errNotConfigured)
 	}
 	return answerHealth(w, r, configured.(*App).ready(r.Context()))
 }

@@ -78,7 +78,8 @@ type App struct {
 
 	ctx   caddy.Context
 	log   *slog.Logger
-	now   func() time.Time
+	clock *tracker.Clock
+	now   func() time.Time // by the clock
 	lease *lease
 
 	accounts map[string]*account // by name, there from Validate on
@@ -118,9 +119,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	var err error
-	if a.now, err = a.loadClock(ctx); err != nil {
+	if a.clock, err = a.loadClock(ctx); err != nil {
 		return err
 	}
+	a.now = a.clock.Now
 	at, err := a.Store.place(caddy.NewReplacer())
 	if err != nil {
 		return err
@@ -156,7 +158,7 @@ func (a *App) Validate() error {
 		EventRetention: time.Duration(a.EventRetention),
 		Ledger:         a.lease.erasures(),
 		AbsorbLeads:    a.OnAuthenticate == absorbLead,
-		Now:            a.now,
+		Clock:          a.clock,
 		Logger:         a.log,
 	})
 	return err
@@ -176,6 +178,7 @@ func (a *App) Start() error {
 	if err := a.checkSchemas(); err != nil {
 		return err
 	}
+	clockInUse.Store(a.clock)
 	ctx, stop := context.WithCancel(context.Background())
 	a.stop = stop
 	a.sweeping.Go(func() {

@@ -1,10 +1,16 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
 // Clock tells the time that sessions and visitors live by. Modules of the
@@ -14,18 +20,78 @@ type Clock interface {
 	Now() time.Time
 }
 
+// MonotonicClock is a Clock that also counts the time from any moment on, as no
+// setting of the clock changes it. It is watched as the system's is (B36).
+type MonotonicClock interface {
+	Clock
+	Monotonic() time.Duration
+}
+
+// systemClock is that of the process, so that a reload does not make it forget
+// what it was set to.
+var systemClock = tracker.NewClock(nil, nil)
+
+// clockInUse is what the metrics look at: the clock of the configuration that
+// was started last.
+var clockInUse atomic.Pointer[tracker.Clock]
+
 // loadClock gives the configured clock, or the system's.
-func (a *App) loadClock(ctx caddy.Context) (func() time.Time, error) {
+func (a *App) loadClock(ctx caddy.Context) (*tracker.Clock, error) {
 	if len(a.ClockRaw) == 0 {
-		return time.Now, nil
+		return systemClock, nil
 	}
 	module, err := ctx.LoadModule(a, "ClockRaw")
 	if err != nil {
 		return nil, fmt.Errorf("loading the clock: %w", err)
 	}
-	clock, ok := module.(Clock)
-	if !ok {
-		return nil, fmt.Errorf("clock: %T tells no time", module)
+	switch clock := module.(type) {
+	case MonotonicClock:
+		return tracker.NewClock(clock.Now, clock.Monotonic), nil
+	case Clock:
+		return tracker.NewClock(clock.Now, nil), nil
 	}
-	return clock.Now, nil
+	return nil, fmt.Errorf("clock: %T tells no time", module)
+}
+
+const clockPath = "/people_tracking/clock/accept"
+
+// serveAcceptClock takes the clocks of this process as they are (B36).
+func serveAcceptClock(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Message: "method not allowed"}
+	}
+	configured, err := caddy.ActiveContext().AppIfConfigured(directive)
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errNotConfigured, Message: errNotConfigured.Error()}
+	}
+	app := configured.(*App)
+	answer := acceptedClock{Now: app.now().UTC()}
+	if doubt := app.clock.Doubt(); doubt != nil {
+		app.clock.Accept()
+		answer = acceptedClock{Accepted: doubt.Error(), Now: app.now().UTC()}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	return json.NewEncoder(w).Encode(answer)
+}
+
+// acceptedClock is the answer of clockPath.
+type acceptedClock struct {
+	Accepted string    `json:"accepted,omitempty"` // what the doubt was, "" when there was none
+	Now      time.Time `json:"now"`                // the time from now on
+}
+
+// clockMetrics tells of the clock in use.
+type clockMetrics struct{}
+
+var clockDoubt = prometheus.NewDesc(metricsPrefix+"clock_in_doubt",
+	"1 while clocks disagree or did within the last hour: sessions do not end and nothing expires.", nil, nil)
+
+func (clockMetrics) Describe(descs chan<- *prometheus.Desc) { descs <- clockDoubt }
+
+func (clockMetrics) Collect(into chan<- prometheus.Metric) {
+	if clock := clockInUse.Load(); clock != nil {
+		into <- prometheus.MustNewConstMetric(clockDoubt, prometheus.GaugeValue, number(clock.Doubt() != nil))
+	}
 }

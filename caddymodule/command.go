@@ -20,7 +20,8 @@ func init() {
 Works on the store of people_tracking.
 
 'caddy people backup' asks a running Caddy for a backup, while it goes on
-working. The other commands work on a store that no Caddy has open.
+working, and 'caddy people clock' tells one what to think of its clock. The
+other commands work on a store that no Caddy has open.
 
 A store is named by --store:
 
@@ -53,7 +54,7 @@ type job func(ctx context.Context, cmd *cobra.Command, args []string) (int, erro
 func addPeopleCommands(parent *cobra.Command) {
 	parent.Args = cobra.NoArgs
 	parent.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	parent.AddCommand(backupCommand(), restoreCommand(), checkCommand(), purgeCommand(), migrateCommand(), erasuresCommand())
+	parent.AddCommand(backupCommand(), restoreCommand(), checkCommand(), purgeCommand(), migrateCommand(), erasuresCommand(), clockCommand())
 }
 
 // newCommand is a command that an interrupt ends in order.

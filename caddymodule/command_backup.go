@@ -11,14 +11,13 @@ import (
 	"os"
 	"path/filepath"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
 )
 
 func backupCommand() *cobra.Command {
-	cmd := newCommand("backup --output <file>|- [--force] [--address <interface>] [--config <path> [--adapter <name>]]",
+	cmd := newAdminCommand("backup --output <file>|- [--force] [--address <interface>] [--config <path> [--adapter <name>]]",
 		"Backs up the store of a running Caddy", `
 Asks the admin endpoint of a running Caddy for a backup of its store and writes
 it to a file. Caddy goes on working; the backup holds every call that was
@@ -30,9 +29,6 @@ With --output - the backup goes to the standard output; it is whole if the exit
 code is 0.`, cobra.NoArgs, runBackup)
 	cmd.Flags().StringP("output", "o", "", "File to write, or - for the standard output (required)")
 	cmd.Flags().Bool("force", false, "Replace an existing file")
-	cmd.Flags().String("address", "", "Address of the administration API listener (if --config is not used)")
-	cmd.Flags().StringP("config", "c", "", "Configuration file (if --address is not used)")
-	cmd.Flags().StringP("adapter", "a", "", "Name of config adapter to apply (if --config is used)")
 	return cmd
 }
 
@@ -73,14 +69,7 @@ func runBackup(ctx context.Context, cmd *cobra.Command, _ []string) (int, error)
 
 // requestBackup begins a backup. Its body ends early when ctx does.
 func requestBackup(ctx context.Context, cmd *cobra.Command) (io.ReadCloser, error) {
-	address, _ := cmd.Flags().GetString("address")
-	config, _ := cmd.Flags().GetString("config")
-	adapter, _ := cmd.Flags().GetString("adapter")
-	address, err := caddycmd.DetermineAdminAPIAddress(address, nil, config, adapter)
-	if err != nil {
-		return nil, fmt.Errorf("the address of the admin endpoint: %w", err)
-	}
-	response, err := caddycmd.AdminAPIRequest(address, http.MethodGet, backupPath, nil, nil)
+	response, err := requestAdmin(cmd, http.MethodGet, backupPath)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,8 @@ var (
 	errOutdated = errors.New("the store was written by a newer version of this program")
 )
 
-// ready says why calls are not recorded at the moment, nil when they are.
+// ready says why calls are not recorded at the moment, or why sessions do not
+// end (B36), nil when all is well.
 func (a *App) ready(ctx context.Context) error {
 	engine, err := a.lease.engine()
 	if err != nil {
@@ -44,7 +45,7 @@ func (a *App) ready(ctx context.Context) error {
 	case err != nil:
 		return errSilent
 	}
-	return nil
+	return a.clock.Doubt()
 }
 
 // notOpen says why a store is not open, in words without any detail.

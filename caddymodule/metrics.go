@@ -54,7 +54,7 @@ func (m *metrics) page(outcome inject.Outcome) {
 }
 
 func (m *metrics) register(registry prometheus.Registerer) error {
-	for _, each := range []prometheus.Collector{m.pages, m.requests, m.calls, storeMetrics{}} {
+	for _, each := range []prometheus.Collector{m.pages, m.requests, m.calls, storeMetrics{}, clockMetrics{}} {
 		var already prometheus.AlreadyRegisteredError
 		// The same collector may be there: a registry is asked once for each app.
 		if err := registry.Register(each); err != nil && !errors.As(err, &already) {

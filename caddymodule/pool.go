@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/postgres"
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
@@ -265,6 +266,18 @@ func (l *lease) Update(ctx context.Context, fn func(store.Tx) error) error {
 		return err
 	}
 	return engine.Update(ctx, fn)
+}
+
+// Time is the clock of a database; the zero time when the store has none.
+func (l *lease) Time(ctx context.Context) (time.Time, error) {
+	engine, err := l.engine()
+	if err != nil {
+		return time.Time{}, err
+	}
+	if e, shared := engine.(*postgres.Store); shared {
+		return e.Time(ctx)
+	}
+	return time.Time{}, nil
 }
 
 // Close is nothing that a service may do to a store others work on.

@@ -146,7 +146,7 @@ func TestP2CanonicalDirectory(t *testing.T) {
 
 func TestB34ReadinessOfAStoreThatAnswersNoMore(t *testing.T) {
 	silent := &fakeStore{}
-	app := &App{lease: newLease("/silent", false, func(logger) (store.Store, error) { return silent, nil })}
+	app := &App{clock: systemClock, lease: newLease("/silent", false, func(logger) (store.Store, error) { return silent, nil })}
 	require.NoError(t, app.ready(t.Context()))
 	silent.err = store.ErrUnavailable
 	require.EqualError(t, app.ready(t.Context()), "the store does not answer")
@@ -164,7 +164,7 @@ func TestB34ReadinessOfAStoreThatRefuses(t *testing.T) {
 
 func TestB34ReadinessOfAStoreWhoseDirectoryIsRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "people")
-	app := &App{lease: newLease(dir, false, func(logger) (store.Store, error) {
+	app := &App{clock: systemClock, lease: newLease(dir, false, func(logger) (store.Store, error) {
 		return badger.Open(dir, badger.Options{BallastBytes: -1})
 	})}
 	require.NoError(t, app.ready(t.Context()))

@@ -45,7 +45,10 @@ func (s *Service) ReportChat(ctx context.Context, a Account, widgetID string, re
 	if err != nil {
 		return "", err
 	}
-	now := s.now()
+	now, err := s.moment(ctx)
+	if err != nil {
+		return "", err
+	}
 	req := &Request{Account: a, ID: report.RequestID, ReceivedAt: now, SentAt: now, DeviceTokens: []string{report.Device}}
 	err = s.store.Update(ctx, func(tx store.Tx) error {
 		ids.restart()
@@ -118,7 +121,7 @@ func (s *Service) InvalidateSession(ctx context.Context, a Account, widgetID, si
 	if sid == "" || len(sid) > maxSessionID {
 		return ErrBadSessionID
 	}
-	now := s.now()
+	now := s.now().Add(s.clock.Ahead()) // tokens were issued by the clocks of others
 	v := invalidation{at: millis(now), due: millis(now.Add(s.invalidationLife()))}
 	return s.store.Update(ctx, func(tx store.Tx) error {
 		return putInvalidation(tx, invalidationKey(a, widgetID, sid), v)

@@ -103,7 +103,7 @@ func (w *work) chatOver(c *chat) (at int64, err error) {
 	if c.issued > at {
 		at = 0
 	}
-	return at, err
+	return min(at, millis(w.now)), err
 }
 
 // invalidated is when sessions of this sid were invalidated, 0 when never.

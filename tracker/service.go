@@ -45,7 +45,8 @@ type Config struct {
 
 	Ledger Ledger // of erasures, beside the store; nil keeps them in the store alone
 
-	Now    func() time.Time // the clock of everything that does not come with a request
+	Now    func() time.Time // the clock, for a service that shares none
+	Clock  *Clock           // shared by the services of a process; nil makes one of Now
 	Random io.Reader
 	Logger *slog.Logger
 }
@@ -70,11 +71,13 @@ type Service struct {
 	absorb   bool
 
 	retention time.Duration // of events, 0 for ever
-	now       func() time.Time
+	clock     *Clock
+	now       func() time.Time // by the clock
 	random    io.Reader
 	log       *slog.Logger
 
 	outdated atomic.Bool // see watchLayout
+	compared atomic.Bool // the clock, with the store's
 }
 
 // New returns a Service on st, which stays the caller's to close.
@@ -90,7 +93,7 @@ func New(st store.Store, cfg Config) (*Service, error) {
 		auth:    orDefault(cfg.AuthSessionTTL, DefaultAuthSessionTTL),
 		absorb:  cfg.AbsorbLeads,
 		ledger:  cfg.Ledger, retention: cfg.EventRetention,
-		now: cfg.Now, random: cfg.Random, log: cfg.Logger,
+		clock: cfg.Clock, random: cfg.Random, log: cfg.Logger,
 		accounts: newAccounts(cfg.Accounts),
 	}
 	for _, lifetime := range []time.Duration{cfg.SessionTimeout, cfg.VisitorTTL, cfg.ChatSessionTTL, cfg.AuthSessionTTL} {
@@ -106,9 +109,10 @@ func New(st store.Store, cfg Config) (*Service, error) {
 	if cfg.EventRetention != 0 && cfg.EventRetention < MinEventRetention {
 		return nil, fmt.Errorf("tracker: event retention %s is under %s", cfg.EventRetention, MinEventRetention)
 	}
-	if s.now == nil {
-		s.now = time.Now
+	if s.clock == nil {
+		s.clock = NewClock(cfg.Now, nil)
 	}
+	s.now = s.clock.Now
 	if s.random == nil {
 		s.random = rand.Reader
 	}
@@ -143,6 +147,9 @@ func (s *Service) Batch(ctx context.Context, req *Request) (*Response, error) {
 	if s.outdated.Load() {
 		return nil, errOutdated
 	}
+	if req, err = s.received(ctx, req); err != nil {
+		return nil, err
+	}
 	if req.Agent.DeviceType == deviceSpider {
 		return unrecorded(req, "spiders are not recorded"), nil
 	}
@@ -155,6 +162,18 @@ func (s *Service) Batch(ctx context.Context, req *Request) (*Response, error) {
 		return s.decide(ctx, req, account)
 	}
 	return s.carryOut(ctx, req, account, false)
+}
+
+// received makes sure that no request is of a later time than the earliest
+// clock gives (B36): whoever read the clock may not have known the store's.
+func (s *Service) received(ctx context.Context, req *Request) (*Request, error) {
+	now, err := s.moment(ctx)
+	if err != nil || s.clock.lonesome || !req.ReceivedAt.After(now) {
+		return req, err
+	}
+	early := *req
+	early.ReceivedAt = now
+	return &early, nil
 }
 
 // carryOut carries out calls none of which, but for the first when it is

@@ -46,10 +46,10 @@ func (s *Service) Run(ctx context.Context) error {
 	var passes sync.WaitGroup
 	passes.Go(func() {
 		s.repeat(ctx, deletions, func(now time.Time) error {
-			if err := s.forgetDay(ctx, now); err != nil {
+			if _, err := s.jobs(ctx); err != nil || s.clock.Doubt() != nil {
 				return err
 			}
-			if _, err := s.jobs(ctx); err != nil {
+			if err := s.forgetDay(ctx, now); err != nil {
 				return err
 			}
 			_, err := s.forgetEvents(ctx, now)
@@ -57,6 +57,7 @@ func (s *Service) Run(ctx context.Context) error {
 		})
 	})
 	s.repeat(ctx, ends, func(time.Time) error {
+		s.tellClock(ctx)
 		_, err := s.knownAccounts(ctx) // calls ask as well, but nobody may call for long
 		return err
 	})
@@ -70,13 +71,18 @@ func (s *Service) repeat(ctx context.Context, p pass, further func(now time.Time
 	defer tick.Stop()
 	var since, full time.Time
 	for {
+		err := s.watchLayout(ctx)
+		if err == nil {
+			err = s.compareClock(ctx)
+		}
 		now := s.now()
 		if now.Sub(full) >= fullSweep || now.Before(since) {
 			since, full = time.Time{}, now
 		}
-		err := s.watchLayout(ctx)
 		if err == nil {
-			if err = s.sweepOnce(ctx, p, since, now); !Unavailable(err) {
+			if s.clock.Doubt() != nil {
+				since = time.Time{} // what is over meanwhile is settled when all goes on
+			} else if err = s.sweepOnce(ctx, p, since, now); !Unavailable(err) {
 				since = now.Add(-sweepOverlap) // what cannot be settled is tried again with the next full sweep
 			}
 			err = errors.Join(err, further(now))
@@ -111,7 +117,15 @@ func sweepLevel(err error) slog.Level {
 }
 
 // Sweep does everything that is due now, once, and removes all that was erased.
+// While the clocks are in doubt nothing is due.
 func (s *Service) Sweep(ctx context.Context) error {
+	if err := s.compareClock(ctx); err != nil {
+		return err
+	}
+	s.tellClock(ctx)
+	if s.clock.Doubt() != nil {
+		return s.finishJobs(ctx)
+	}
 	now := s.now()
 	for _, p := range []pass{ends, deletions} {
 		if err := s.sweepOnce(ctx, p, time.Time{}, now); err != nil {

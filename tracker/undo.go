@@ -61,7 +61,10 @@ func (s *Service) turnMerge(ctx context.Context, a Account, mergeID string, t tu
 	if err != nil {
 		return Merge{}, err
 	}
-	now := s.now()
+	now, err := s.moment(ctx)
+	if err != nil {
+		return Merge{}, err
+	}
 	t.at, t.by, t.reason = millis(now), cut(t.by, maxBy), cut(t.reason, maxReason)
 	err = s.store.Update(ctx, func(tx store.Tx) error {
 		ids.restart()

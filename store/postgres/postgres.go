@@ -165,6 +165,17 @@ func (p *pg) Close() error {
 	return nil
 }
 
+// Time is the clock of the database: what all who share it can hold theirs
+// against.
+func (s *Store) Time(ctx context.Context) (now time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.engine.opts.Timeout)
+	defer cancel()
+	if err := s.engine.pool.QueryRow(ctx, "select clock_timestamp()").Scan(&now); err != nil {
+		return time.Time{}, readError(fmt.Errorf("time: %w", err))
+	}
+	return now, nil
+}
+
 // Stats are the figures of a Store.
 type Stats struct {
 	store.Stats
