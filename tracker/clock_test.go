@@ -256,6 +256,48 @@ func TestB36DatabaseClock(t *testing.T) {
 	}
 }
 
+// B36: when it is the database's clock that is set right, its hour counts from
+// there.
+func TestB36DatabaseClockIsSetRight(t *testing.T) {
+	c := newClocked(t, withDatabase(-2*time.Hour))
+	anna := c.browser("anna")
+	anna.open()
+	c.goOn(90 * time.Minute)
+	*c.database = 0
+	c.goOn(50 * time.Minute)
+	assert.NotEmpty(t, c.doubt())
+	assert.False(t, anna.profile().open.id.zero(), "over by every clock, and yet")
+	c.goOn(20 * time.Minute)
+	assert.Empty(t, c.doubt())
+	assert.True(t, anna.profile().open.id.zero())
+}
+
+// B36: what runs all the time waits as well, and then does everything.
+func TestB36Run(t *testing.T) {
+	c := newClocked(t, withDatabase(2*time.Hour), func(_ *clocked, cfg *Config) { cfg.EventRetention = MinEventRetention })
+	anna := c.browser("anna")
+	anna.open()
+	before := c.keys()
+	rounds := []*round{{pass: ends, further: c.service.keepWatch}, {pass: deletions, further: c.service.forgetOld}}
+	run := func() {
+		for _, r := range rounds {
+			require.NoError(t, c.service.once(t.Context(), r))
+		}
+	}
+	run()
+	c.now = c.now.Add(60 * 24 * time.Hour) // by both
+	run()
+	assert.NotEmpty(t, c.doubt())
+	assert.Equal(t, before, c.keys())
+	c.service.clock.Accept()
+	run()
+	for _, table := range []byte{tableProfile, tableSession, tableEvent, tableQueue} {
+		left, err := c.scanAll(table)
+		require.NoError(t, err)
+		assert.Empty(t, left, "the visitor is gone with all that it did: %c", table)
+	}
+}
+
 // B36: a database that does not tell the time is away, and nothing is done.
 func TestB36SilentDatabase(t *testing.T) {
 	c := newClocked(t, withDatabase(0))
@@ -286,6 +328,13 @@ func TestB36TokensBySystemClock(t *testing.T) {
 	c.now = c.now.Add(time.Minute)
 	anna.open()
 	assert.NotEqual(t, who, anna.profile().id, "its session is over")
+	chats, err := c.scanAll(tableChat)
+	require.NoError(t, err)
+	require.Len(t, chats, 1)
+	ended, err := decodeChat(DefaultAccount, id(chats[0].Key[len(chats[0].Key)-16:]), chats[0].Value)
+	require.NoError(t, err)
+	assert.NotZero(t, ended.ended)
+	assert.LessOrEqual(t, ended.ended, millis(c.service.now()), "and not only in two hours")
 }
 
 // B36, B33: erasing goes on, and the log tells once of each change.

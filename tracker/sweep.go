@@ -45,49 +45,46 @@ const sweepScan = 256
 func (s *Service) Run(ctx context.Context) error {
 	var passes sync.WaitGroup
 	passes.Go(func() {
-		s.repeat(ctx, deletions, func(now time.Time) error {
-			if _, err := s.jobs(ctx); err != nil || s.clock.Doubt() != nil {
-				return err
-			}
-			if err := s.forgetDay(ctx, now); err != nil {
-				return err
-			}
-			_, err := s.forgetEvents(ctx, now)
-			return err
-		})
+		s.repeat(ctx, &round{pass: deletions, further: s.forgetOld})
 	})
-	s.repeat(ctx, ends, func(time.Time) error {
-		s.tellClock(ctx)
-		_, err := s.knownAccounts(ctx) // calls ask as well, but nobody may call for long
-		return err
-	})
+	s.repeat(ctx, &round{pass: ends, further: s.keepWatch})
 	passes.Wait()
 	return nil
 }
 
-// repeat sweeps once a second, and does further things behind it.
-func (s *Service) repeat(ctx context.Context, p pass, further func(now time.Time) error) {
+// round is what is done once a second: a pass, and further things behind it.
+type round struct {
+	pass
+	further     func(ctx context.Context, now time.Time) error
+	since, full time.Time // the last time, and the last time that all was read
+}
+
+// forgetOld removes what was erased, and what nobody needs any more.
+func (s *Service) forgetOld(ctx context.Context, now time.Time) error {
+	if _, err := s.jobs(ctx); err != nil || s.clock.Doubt() != nil {
+		return err
+	}
+	if err := s.forgetDay(ctx, now); err != nil {
+		return err
+	}
+	_, err := s.forgetEvents(ctx, now)
+	return err
+}
+
+// keepWatch looks after what calls look after as well, but nobody may call for
+// long.
+func (s *Service) keepWatch(ctx context.Context, _ time.Time) error {
+	s.tellClock(ctx)
+	_, err := s.knownAccounts(ctx)
+	return err
+}
+
+// repeat does a round once a second.
+func (s *Service) repeat(ctx context.Context, r *round) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	var since, full time.Time
 	for {
-		err := s.watchLayout(ctx)
-		if err == nil {
-			err = s.compareClock(ctx)
-		}
-		now := s.now()
-		if now.Sub(full) >= fullSweep || now.Before(since) {
-			since, full = time.Time{}, now
-		}
-		if err == nil {
-			if s.clock.Doubt() != nil {
-				since = time.Time{} // what is over meanwhile is settled when all goes on
-			} else if err = s.sweepOnce(ctx, p, since, now); !Unavailable(err) {
-				since = now.Add(-sweepOverlap) // what cannot be settled is tried again with the next full sweep
-			}
-			err = errors.Join(err, further(now))
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := s.once(ctx, r); err != nil && ctx.Err() == nil {
 			s.log.LogAttrs(ctx, sweepLevel(err), "sweeping deadlines failed", slog.Any("error", err))
 		}
 		select {
@@ -96,6 +93,26 @@ func (s *Service) repeat(ctx context.Context, p pass, further func(now time.Time
 		case <-tick.C:
 		}
 	}
+}
+
+func (s *Service) once(ctx context.Context, r *round) error {
+	if err := s.watchLayout(ctx); err != nil {
+		return err
+	}
+	if err := s.compareClock(ctx); err != nil {
+		return err
+	}
+	now := s.now()
+	if now.Sub(r.full) >= fullSweep || now.Before(r.since) {
+		r.since, r.full = time.Time{}, now
+	}
+	var err error
+	if s.clock.Doubt() != nil {
+		r.since = time.Time{} // what is over meanwhile is settled when all goes on
+	} else if err = s.sweepOnce(ctx, r.pass, r.since, now); !Unavailable(err) {
+		r.since = now.Add(-sweepOverlap) // what cannot be settled is tried again with the next full sweep
+	}
+	return errors.Join(err, r.further(ctx, now))
 }
 
 // What is before the last sweep was done by it, and scanning it again would
