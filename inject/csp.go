@@ -12,6 +12,7 @@ type policy struct {
 	line       int    // which header line it came from
 	text       string // as it came
 	directives []directive
+	strict     bool // it does not allow the script by its URL
 	changed    bool
 }
 

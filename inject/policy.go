@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"io"
+	"iter"
 	"net/http"
 	"strings"
 )
@@ -110,24 +111,35 @@ type judge struct {
 // allow says whether script and calls are allowed, after amending if that is
 // configured.
 func (j *judge) allow() bool {
-	var strict []*policy // those that do not allow the script by its URL
+	strict := false
 	for i := range j.policies {
 		p := &j.policies[i]
-		if d := p.effective("script-src-elem", "script-src", "default-src"); d != nil && !j.allowsURL(d, j.snippet.src) {
-			strict = append(strict, p)
-		}
+		d := scriptDirective(p)
+		p.strict = d != nil && !j.allowsURL(d, j.snippet.src)
+		strict = strict || p.strict
 	}
-	if len(strict) > 0 && !j.identify(strict) {
+	if strict && !j.identify() {
 		if !j.config.amend {
 			return false
 		}
-		for _, p := range strict {
+		for p := range j.strict() {
 			if !j.amendScript(p) {
 				return false
 			}
 		}
 	}
 	return j.allowConnect()
+}
+
+// strict yields the policies that do not allow the script by its URL.
+func (j *judge) strict() iter.Seq[*policy] {
+	return func(yield func(*policy) bool) {
+		for i := range j.policies {
+			if p := &j.policies[i]; p.strict && !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 // allowsURL says whether the source list admits the path on the page's own
@@ -141,27 +153,27 @@ func (j *judge) allowsURL(d *directive, path string) bool {
 
 // identify looks for a nonce and a hash that together satisfy all strict
 // policies as they are. If there are none, it settles on the nonce to amend with.
-func (j *judge) identify(strict []*policy) bool {
+func (j *judge) identify() bool {
 	first := ""
-	for _, p := range strict {
+	for p := range j.strict() {
 		for nonce := range scriptDirective(p).nonces() {
-			if j.satisfiesAll(strict, nonce) {
+			if j.satisfiesAll(nonce) {
 				return true
 			}
 			first = cmp.Or(first, nonce)
 		}
 	}
-	if j.satisfiesAll(strict, "") {
+	if j.satisfiesAll("") {
 		return true
 	}
 	j.nonce, j.useHash = first, false
 	return false
 }
 
-// satisfiesAll tries a nonce, or none, on all of the policies.
-func (j *judge) satisfiesAll(strict []*policy, nonce string) bool {
+// satisfiesAll tries a nonce, or none, on all strict policies.
+func (j *judge) satisfiesAll(nonce string) bool {
 	j.nonce, j.useHash = nonce, false
-	for _, p := range strict {
+	for p := range j.strict() {
 		if !j.satisfies(scriptDirective(p)) {
 			return false
 		}
