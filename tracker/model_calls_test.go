@@ -53,6 +53,12 @@ func (o *oracle) activity(d *oDevice, r *oRequest, c *oCall, ep *oEpoch, made in
 	ep.who.active, root.active = max(ep.who.active, t), max(root.active, t)
 	s := root.running
 	if s == nil || t >= s.last+oSessionLasts { // B10
+		// A call of before the merge, of whose answer the page never heard: the
+		// visitor's timeline has a session already, which nothing prolongs (B12, B13).
+		if left := ep.who.left; left != nil && t < left.last+oSessionLasts {
+			left.labels = append(left.labels, c.label)
+			return 0
+		}
 		s = &oSession{first: t}
 		o.sessions = append(o.sessions, s)
 		root.running = s
