@@ -64,6 +64,9 @@ func runRestore(ctx context.Context, cmd *cobra.Command, args []string) (int, er
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "restore: %d entries, %s in %s\n", sum.Entries, size(sum.Bytes), to.name)
 	again.tell(cmd)
+	if len(recorded) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "restore: no record of erasures was found beside the store or named by --erasures: whoever was erased after the backup is back")
+	}
 	return exitDone, nil
 }
 

@@ -85,6 +85,8 @@ func TestB8_AnAnswerOfBeforeArrivesLate(t *testing.T) {
 	two.eval(`window.slow = sdk.track('slow')`)
 	s.until("the slow call", func([]batch) bool { return stampOf(s, "slow") != "" })
 	assert.JSONEq(t, succeeded, one.eval(`return sdk.chat('ended')`))
+	// Another tab's storage is there a moment later.
+	two.eval(`while (!Object.values(localStorage).some(value => value.endsWith(' after'))) await new Promise(done => setTimeout(done, 10)); return null`)
 	two.eval(`window.meanwhile = sdk.track('meanwhile')`)
 	close(late)
 	assert.JSONEq(t, succeeded, two.eval(`await slow; return meanwhile`))

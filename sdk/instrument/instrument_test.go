@@ -241,7 +241,9 @@ func FuzzSelector(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, selector string) {
 		if checkSelector(selector) == nil {
-			require.NoError(t, checkSelector("x, "+selector))
+			if longer := "x, " + selector; len(longer) <= maxSelector {
+				require.NoError(t, checkSelector(longer))
+			}
 			require.Error(t, checkSelector(selector+","))
 		}
 	})
