@@ -15,7 +15,7 @@ import (
 
 // go test ./tracker -run TestModel -model.ops 1000000 -model.seed 7
 var (
-	modelSeed  = flag.Uint64("model.seed", uint64(time.Now().UnixNano())%1_000_000, "seed of the first world of the model-based test") //nolint:gosec // positive
+	modelSeed  = flag.Uint64("model.seed", 1, "seed of the first world of the model-based test: the same worlds each time, unless told otherwise")
 	modelOps   = flag.Int("model.ops", 10_000, "operations of the model-based test in all")
 	modelWorld = flag.Int("model.world", 500, "operations in one world")
 )
