@@ -78,7 +78,7 @@ func invalidationDeadline(key []byte, due int64) []byte { return queueKey(due, d
 
 // invalidationDue forgets an invalidation that ends nothing any more, unless
 // sessions live longer by now than when it was written.
-func (w *work) invalidationDue(ref []byte) error {
+func (w *work) invalidationDue(_, ref []byte) error {
 	key := append([]byte{tableInvalid}, ref...)
 	v, err := invalidationOf(w.tx, key)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +21,7 @@ const sweepEvery = time.Second
 // in a transaction of its own: the store commits them together, and calls wait
 // little for them.
 type pass struct {
-	kinds  string // of deadline
+	long   bool // the kinds of deadline that may take many transactions each, or all others
 	atOnce int
 }
 
@@ -30,10 +29,10 @@ var (
 	// ends are small, and there may be very many of them at once: sessions that
 	// began together, or that were due during a downtime. The fewer syncs they
 	// share, the sooner all are recorded.
-	ends = pass{string([]byte{dueSession, dueLate, dueChat, dueGrave, dueTomb, dueInvalid}), 256}
+	ends = pass{atOnce: 256}
 	// deletions may each take many large transactions. They are a pass of their
 	// own, so that no session waits for its end behind them.
-	deletions = pass{string([]byte{dueVisitor}), 8}
+	deletions = pass{long: true, atOnce: 8}
 )
 
 // sweepScan is how many deadlines are read at a time.
@@ -206,7 +205,7 @@ func (s *Service) dueKeys(ctx context.Context, p pass, from, to []byte) (keys []
 		keys, next = nil, nil
 		due, err := r.Scan(store.Range{From: from, To: to, Limit: sweepScan, KeysOnly: true})
 		for _, entry := range due {
-			if _, kind, _, err := parseQueueKey(entry.Key); err != nil || strings.IndexByte(p.kinds, kind) >= 0 {
+			if _, kind, _, err := parseQueueKey(entry.Key); err != nil || deadlines[kind].long == p.long {
 				keys = append(keys, entry.Key)
 			}
 		}
@@ -263,209 +262,13 @@ func (s *Service) settleOne(tx store.Tx, ids *idSource, key []byte, now time.Tim
 	account := Account(binary.BigEndian.Uint16(ref))
 	config, _ := s.configOf(account) // one that is no longer configured is swept as well
 	w := newWork(s, tx, &Request{Account: account, ReceivedAt: now}, config, ids)
-	switch kind {
-	case dueSession:
-		err = w.sessionDue(key, ref)
-	case dueLate:
-		err = w.lateDue(key, ref)
-	case dueVisitor:
-		again, err = w.visitorDue(key, ref)
-	case dueChat:
-		err = w.chatDue(key, ref)
-	case dueGrave:
-		err = w.graveDue(key, ref)
-	case dueTomb:
-		err = w.tombDue(key, ref)
-	case dueInvalid:
-		err = w.invalidationDue(ref)
-	default:
-		err = fmt.Errorf("queue entry of unknown kind %q", kind)
+	d, known := deadlines[kind]
+	if !known {
+		return false, fmt.Errorf("queue entry of unknown kind %q", kind)
 	}
+	again, err = d.settle(w, key, ref)
 	if err != nil {
 		return false, err
 	}
 	return again, w.flush()
-}
-
-// sessionDue ends the open session of a profile, unless activity went on.
-func (w *work) sessionDue(key, ref []byte) error {
-	_, i, err := parseIDRef(ref)
-	if err != nil {
-		return err
-	}
-	p, err := w.load(i)
-	if err != nil {
-		return err
-	}
-	if p == nil || p.open.id.zero() {
-		return w.tx.Delete(key)
-	}
-	if at, err := w.erasedAt(i); at != 0 || err != nil {
-		p.open, p.dirty = openSession{}, true
-		return errors.Join(err, w.tx.Delete(key))
-	}
-	end := p.open.last + w.timeout
-	if end <= millis(w.now) {
-		if err := w.endOpen(p); errors.Is(err, errGone) {
-			p.open, p.dirty = openSession{}, true // nothing is left to be ended
-		} else if err != nil {
-			return err
-		}
-		return w.tx.Delete(key)
-	}
-	if err := w.tx.Delete(key); err != nil {
-		return err
-	}
-	p.open.queued, p.dirty = end, true
-	return w.tx.Put(queueKey(end, dueSession, ref), present)
-}
-
-// lateDue ends a back-dated session when no more of its events came (B13),
-// at the latest where the next session of its timeline begins.
-func (w *work) lateDue(key, ref []byte) error {
-	if err := w.tx.Delete(key); err != nil {
-		return err
-	}
-	record := append([]byte{tableSession}, ref...)
-	value, err := w.tx.Get(record)
-	if err != nil || len(value) == 0 {
-		return err
-	}
-	s, err := decodeSession(w.req.Account, record, value)
-	if err != nil || s.end != 0 {
-		return err
-	}
-	// The guard of the timeline keeps an event that joins at this moment from
-	// being lost: it reads and writes it too.
-	home, err := w.load(s.home)
-	if err != nil || home == nil {
-		return err
-	}
-	if at, err := w.erasedAt(s.home); at != 0 || err != nil {
-		return err
-	}
-	home.dirty = true
-	w.sessions[s.ref()] = s
-	if s.due > millis(w.now) {
-		s.queued = s.due
-		return w.tx.Put(queueKey(s.due, dueLate, ref), present)
-	}
-	s.end = s.last + w.timeout
-	after := appendTime(idKey(tableSession, s.account, s.home), s.start+1)
-	next, err := w.tx.Scan(store.Range{From: after, To: prefixEnd(idKey(tableSession, s.account, s.home)), Limit: 1})
-	if err != nil {
-		return err
-	}
-	if len(next) == 1 {
-		if _, start, _, err := parseSessionKey(next[0].Key); err == nil {
-			s.end = max(s.last, min(s.end, start))
-		}
-	}
-	return w.conclude(s.home, s)
-}
-
-// chatDue ends a Live Chat session nobody uses any more (B7).
-func (w *work) chatDue(key, ref []byte) error {
-	if err := w.tx.Delete(key); err != nil {
-		return err
-	}
-	_, i, err := parseIDRef(ref)
-	if err != nil {
-		return err
-	}
-	c, err := w.loadChat(i)
-	if err != nil || c == nil || c.ended != 0 {
-		return err
-	}
-	end := w.chatEnd(c)
-	if end > millis(w.now) {
-		c.queued, c.dirty = end, true
-		return w.tx.Put(queueKey(end, dueChat, ref), present)
-	}
-	c.queued = 0
-	return w.end(c, end)
-}
-
-// graveDue forgets an ended cookie value, or an ended session itself, after
-// its 400 days.
-func (w *work) graveDue(key, ref []byte) error {
-	if err := w.tx.Delete(key); err != nil {
-		return err
-	}
-	const session = 2 + 16 + 16
-	if len(ref) == session {
-		var i id
-		copy(i[:], ref[2:])
-		c, err := w.loadChat(i)
-		if err != nil || c == nil {
-			return err
-		}
-		delete(w.chats, i)
-		return w.remove(idKey(tableChat, c.account, i), referenceKey(c.account, c.profile, tableChat, i[:]))
-	}
-	var hash digest
-	if copy(hash[:], ref[2+16:]) != len(hash) {
-		return errMalformed
-	}
-	return w.tx.Delete(hashKey(tableCookie, w.req.Account, hash))
-}
-
-// forgetDay drops the client ids of the oldest day that may still be kept,
-// some at a time (B26).
-func (s *Service) forgetDay(ctx context.Context, now time.Time) error {
-	horizon := dayOf(now.Add(-(dedupeDays + 1) * lateLimit))
-	from := binary.BigEndian.AppendUint16([]byte{tableDedupe}, 1)
-	to := binary.BigEndian.AppendUint16([]byte{tableDedupe}, horizon)
-	var old []store.Entry
-	err := s.store.View(ctx, func(r store.Reader) (err error) {
-		old, err = r.Scan(store.Range{From: from, To: to, Limit: maxForget, KeysOnly: true})
-		return err
-	})
-	if err != nil || len(old) == 0 {
-		return err
-	}
-	return s.store.Update(ctx, func(tx store.Tx) error {
-		for _, entry := range old {
-			if err := forget(tx, entry.Key, now); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// maxForget bounds the deletions of one transaction.
-const maxForget = 200
-
-// forget drops one client id from its day and from where it is found. It may
-// also stand for a spilled window, which goes unless its tab was heard of again
-// since.
-func forget(tx store.Tx, key []byte, now time.Time) error {
-	if err := tx.Delete(key); err != nil {
-		return err
-	}
-	const client = 1 + 2 + 2 + 16
-	if len(key) <= client {
-		return nil
-	}
-	spill := append([]byte{tableDedupe, 0, 0}, key[3:]...)
-	if key[client] != spillMark[0] {
-		return tx.Delete(spill)
-	}
-	value, err := tx.Get(spill)
-	if err != nil || len(value) == 0 {
-		return err
-	}
-	var at int64
-	if err := decodeValue(value, func(f field) {
-		if f.number == 4 {
-			at = f.int()
-		}
-	}); err != nil {
-		return err
-	}
-	if now.Sub(fromMillis(at)) < dedupeDays*lateLimit {
-		return nil
-	}
-	return tx.Delete(spill)
 }
