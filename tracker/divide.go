@@ -206,7 +206,9 @@ type share struct {
 }
 
 // shareOf counts activities. Those that came when the end was told already move
-// it no more, unless it was told before the share by itself would have ended.
+// it no more, unless it was told before the share by itself would have ended,
+// or the other side's activities were all that led up to them: whatever is in a
+// session is within it.
 func (w *work) shareOf(did []activity, told int64) share {
 	out := share{told: told, count: uint64(len(did))}
 	latest := int64(0)
@@ -220,7 +222,7 @@ func (w *work) shareOf(did []activity, told int64) share {
 			out.last = max(out.last, a.at)
 		}
 	}
-	if out.last = max(out.last, out.first); out.last+w.timeout > told {
+	if out.last = max(out.last, out.first); out.last+w.timeout > told || latest >= out.last+w.timeout {
 		out.last, out.told = latest, never
 	}
 	return out

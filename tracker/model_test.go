@@ -106,6 +106,21 @@ func TestModel(t *testing.T) {
 	runModel(t, of(t), *modelOps)
 }
 
+// Worlds in which something was wrong once.
+func TestModelOfBefore(t *testing.T) {
+	for name, seed := range map[string]uint64{
+		"B12: a call of before a merge, in the session left with its visitor":            883608,
+		"B18: a merge is undone that bridged two activities of one side by half an hour": 884859,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := shortest(t, func() store.Store { return memory.New() }, seed, seed%2 == 0, 500)
+			if s.violation != nil {
+				s.report(t, seed)
+			}
+		})
+	}
+}
+
 // runModel operates on worlds of their own, each in a store that open returns.
 func runModel(t *testing.T, open func() store.Store, all int) {
 	started, ops, worlds := time.Now(), 0, uint64(0)
