@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/memory"
 )
 
 // go test ./tracker -run TestModel -model.ops 1000000 -model.seed 7
