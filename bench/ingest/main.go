@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 )
 
 // options are the command line's.
@@ -90,7 +92,7 @@ func (o *options) read(chosen, only string) (err error) {
 }
 
 func run(o options, out io.Writer) error {
-	fmt.Fprintf(out, "%s, %d processors, load %s, %s\n", runtime.Version(), runtime.NumCPU(), load(), time.Now().UTC().Format("15:04"))
+	fmt.Fprintf(out, "%s, %d processors, load %s, %s\n", runtime.Version(), runtime.NumCPU(), measured.Load(), time.Now().UTC().Format("15:04"))
 	for _, p := range parts {
 		if !slices.Contains(o.parts, p.name) {
 			continue
@@ -99,16 +101,6 @@ func run(o options, out io.Writer) error {
 			return fmt.Errorf("part %s: %w", p.name, err)
 		}
 	}
-	fmt.Fprintf(out, "\nload at the end %s\n", load())
+	fmt.Fprintf(out, "\nload at the end %s\n", measured.Load())
 	return nil
-}
-
-// load is the machine's average load of the last minute.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	minute, _, _ := strings.Cut(string(text), " ")
-	return minute
 }

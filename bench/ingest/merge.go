@@ -10,6 +10,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 )
 
 // mergeRounds is how many visitors of each size become leads.
@@ -39,8 +41,8 @@ func measureMerge(o options, out io.Writer) (err error) {
 			}
 			took = append(took, ms)
 		}
-		q := quarter(took)
-		fmt.Fprintf(table, "%d\t%.2f\t%.2f\t%.2f\t\n", events, slices.Min(took), q.median, slices.Max(took))
+		q := measured.Of(took)
+		fmt.Fprintf(table, "%d\t%.2f\t%.2f\t%.2f\t\n", events, slices.Min(took), q.Median, slices.Max(took))
 	}
 	return table.Flush()
 }

@@ -3,16 +3,15 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 )
 
 // process is a side, seen from here.
@@ -98,21 +97,7 @@ func (p *process) settle() (time.Duration, error) {
 
 // anonymous is the memory of a side that no file stands behind, in MB: what is
 // mapped from tables is the system's cache.
-func (p *process) anonymous() (float64, error) { return p.figure("RssAnon:") }
-
-func (p *process) figure(name string) (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, fmt.Errorf("reading what the kernel counts: %w", err)
-	}
-	for line := range bytes.Lines(text) {
-		if fields := strings.Fields(string(line)); len(fields) > 1 && fields[0] == name {
-			kilobytes, err := strconv.ParseFloat(fields[1], 64)
-			return kilobytes / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("the kernel counts no %s", name)
-}
+func (p *process) anonymous() (float64, error) { return measured.Memory(p.cmd.Process.Pid, "RssAnon") }
 
 // startAll starts sides whose browsers are known.
 func startAll(o options, names ...string) (all []*process, err error) {

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 )
 
 // kase is one way to send calls.
@@ -110,39 +111,18 @@ func printRates(out io.Writer, o options, sides []string, chosen []kase, found [
 		for _, side := range sides {
 			t := found[i][side]
 			fmt.Fprintf(table, "%v\t%s\t%.0f\t%v\t%.1f\t%v\t%.2f\t%.2f\t%v\t\n", k, side,
-				quarter(t.rate).median, ratios(t.rate, b.rate), quarter(t.cpu).median, ratios(t.cpu, b.cpu),
-				quarter(t.p50).median, quarter(t.p99).median, ratios(t.p99, b.p99))
+				measured.Of(t.rate).Median, ratios(t.rate, b.rate), measured.Of(t.cpu).Median, ratios(t.cpu, b.cpu),
+				measured.Of(t.p50).Median, measured.Of(t.p99).Median, ratios(t.p99, b.p99))
 		}
 	}
 	_ = table.Flush() // as with every other line of the report
 }
 
 // ratios compares round by round.
-func ratios(list, base []float64) quartiles {
+func ratios(list, base []float64) measured.Quartiles {
 	out := make([]float64, len(list))
 	for i := range list {
 		out[i] = list[i] / base[i]
 	}
-	return quarter(out)
-}
-
-type quartiles struct{ low, median, high float64 }
-
-func (q quartiles) String() string {
-	return fmt.Sprintf("%.2f\t(%.2f–%.2f)", q.median, q.low, q.high)
-}
-
-// quarter interpolates between neighbours.
-func quarter(list []float64) quartiles {
-	sorted := slices.Sorted(slices.Values(list))
-	at := func(part float64) float64 {
-		if len(sorted) == 0 {
-			return 0
-		}
-		place := part * float64(len(sorted)-1)
-		below := int(place)
-		above := min(below+1, len(sorted)-1)
-		return sorted[below] + (sorted[above]-sorted[below])*(place-float64(below))
-	}
-	return quartiles{at(0.25), at(0.5), at(0.75)}
+	return measured.Of(out)
 }

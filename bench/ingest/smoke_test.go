@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 	"github.com/livechat-people/caddy-people-tracking/store"
 )
 
@@ -103,10 +104,8 @@ func TestRotationGivesEachBrowserItsSession(t *testing.T) {
 	}
 }
 
-func TestQuarter(t *testing.T) {
-	assert.Equal(t, quartiles{}, quarter(nil))
-	assert.Equal(t, quartiles{2, 3, 4}, quarter([]float64{5, 1, 4, 2, 3}))
-	assert.Equal(t, quartiles{2, 2, 2}, ratios([]float64{4, 6}, []float64{2, 3}))
+func TestRatiosCompareRoundByRound(t *testing.T) {
+	assert.Equal(t, measured.Quartiles{Low: 2, Median: 2, High: 2}, ratios([]float64{4, 6}, []float64{2, 3}))
 }
 
 func TestOptionsThatMakeNoSense(t *testing.T) {

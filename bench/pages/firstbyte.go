@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 )
 
 // measureFirstByte measures what arrives while the upstream pauses.
@@ -47,8 +49,8 @@ func (b *bench) measureFirstByte(o options, out io.Writer) error {
 			name += ", encoding open"
 		}
 		fmt.Fprintf(table, "%s\t%.2f\t%v\t%v\t%.2f\t%v\t%v\n", name,
-			quarter(first[plain]).median, first.differences(ours), first.differences(control),
-			quarter(all[plain]).median, all.differences(ours), all.differences(control))
+			measured.Of(first[plain]).Median, first.differences(ours), first.differences(control),
+			measured.Of(all[plain]).Median, all.differences(ours), all.differences(control))
 	}
 	return table.Flush()
 }

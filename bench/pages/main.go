@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 )
 
 // options are the command line's.
@@ -107,7 +109,7 @@ func run(o options, out io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	fmt.Fprintf(out, "%s, %d processors, load %s, %s\n", runtime.Version(), runtime.NumCPU(), load(), time.Now().UTC().Format("15:04"))
+	fmt.Fprintf(out, "%s, %d processors, load %s, %s\n", runtime.Version(), runtime.NumCPU(), measured.Load(), time.Now().UTC().Format("15:04"))
 	for _, part := range parts {
 		if !slices.Contains(o.parts, part.name) {
 			continue
@@ -116,7 +118,7 @@ func run(o options, out io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "\nload at the end %s\n", load())
+	fmt.Fprintf(out, "\nload at the end %s\n", measured.Load())
 	return nil
 }
 

@@ -5,54 +5,32 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"slices"
-	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 )
 
 // series are the measurements of one case, one a round on each side.
 type series [sides][]float64
 
 // ratios compares a side with plain, round by round.
-func (s series) ratios(side int) quartiles {
+func (s series) ratios(side int) measured.Quartiles {
 	var list []float64
 	for round, base := range s[plain] {
 		list = append(list, s[side][round]/base)
 	}
-	return quarter(list)
+	return measured.Of(list)
 }
 
 // differences is the same with subtraction.
-func (s series) differences(side int) quartiles {
+func (s series) differences(side int) measured.Quartiles {
 	var list []float64
 	for round, base := range s[plain] {
 		list = append(list, s[side][round]-base)
 	}
-	return quarter(list)
-}
-
-type quartiles struct{ low, median, high float64 }
-
-func (q quartiles) String() string {
-	return fmt.Sprintf("%.3f\t(%.3f–%.3f)", q.median, q.low, q.high)
-}
-
-// quarter interpolates between neighbours.
-func quarter(list []float64) quartiles {
-	sorted := slices.Sorted(slices.Values(list))
-	at := func(part float64) float64 {
-		if len(sorted) == 0 {
-			return 0
-		}
-		place := part * float64(len(sorted)-1)
-		below := int(place)
-		above := min(below+1, len(sorted)-1)
-		return sorted[below] + (sorted[above]-sorted[below])*(place-float64(below))
-	}
-	return quartiles{at(0.25), at(0.5), at(0.75)}
+	return measured.Of(list)
 }
 
 // measureCPU measures processor time and latency of every case.
@@ -89,8 +67,8 @@ func (b *bench) measureCPU(o options, out io.Writer) error {
 	fmt.Fprintln(table, "case\tplain µs\tCPU\t\tCPU control\t\tplain p50 µs\tp50\t\tp50 control\t")
 	for i, k := range chosen {
 		fmt.Fprintf(table, "%s\t%.0f\t%v\t%v\t%.0f\t%v\t%v\n", k.name,
-			1e6*quarter(cpu[i][plain]).median, cpu[i].ratios(ours), cpu[i].ratios(control),
-			1e6*quarter(latency[i][plain]).median, latency[i].ratios(ours), latency[i].ratios(control))
+			1e6*measured.Of(cpu[i][plain]).Median, cpu[i].ratios(ours), cpu[i].ratios(control),
+			1e6*measured.Of(latency[i][plain]).Median, latency[i].ratios(ours), latency[i].ratios(control))
 	}
 	return table.Flush()
 }
@@ -138,14 +116,4 @@ func processorTime() (time.Duration, error) {
 		return 0, fmt.Errorf("reading the processor time: %w", err)
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
-}
-
-// load is the machine's average load of the last minute.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	minute, _, _ := strings.Cut(string(text), " ")
-	return minute
 }

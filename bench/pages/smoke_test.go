@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 )
 
 // TestMain lets the test binary be the peer, as the program itself is.
@@ -55,18 +57,11 @@ func TestSidesThatDifferAreRefused(t *testing.T) {
 	}
 }
 
-func TestQuarter(t *testing.T) {
-	assert.Equal(t, quartiles{}, quarter(nil))
-	assert.Equal(t, quartiles{2, 2, 2}, quarter([]float64{2}))
-	assert.Equal(t, quartiles{2, 3, 4}, quarter([]float64{5, 1, 4, 2, 3}))
-	assert.Equal(t, quartiles{1.25, 1.5, 1.75}, quarter([]float64{2, 1}))
-}
-
 func TestSeriesComparesWithinARound(t *testing.T) {
 	s := series{plain: {1, 10, 100}, ours: {2, 20, 200}, control: {1, 10, 100}}
-	assert.Equal(t, quartiles{2, 2, 2}, s.ratios(ours))
-	assert.Equal(t, quartiles{1, 1, 1}, s.ratios(control))
-	assert.Equal(t, quartiles{5.5, 10, 55}, s.differences(ours))
+	assert.Equal(t, measured.Quartiles{Low: 2, Median: 2, High: 2}, s.ratios(ours))
+	assert.Equal(t, measured.Quartiles{Low: 1, Median: 1, High: 1}, s.ratios(control))
+	assert.Equal(t, measured.Quartiles{Low: 5.5, Median: 10, High: 55}, s.differences(ours))
 }
 
 func TestOptionsThatMakeNoSense(t *testing.T) {

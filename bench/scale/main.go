@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 	"github.com/livechat-people/caddy-people-tracking/tracker/livechat"
@@ -54,7 +55,7 @@ func run(o options, out io.Writer) (err error) {
 		return fmt.Errorf("making a directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	fmt.Fprintf(out, "%s, %d processors, load %s, %s\n", runtime.Version(), runtime.NumCPU(), load(), time.Now().UTC().Format("15:04"))
+	fmt.Fprintf(out, "%s, %d processors, load %s, %s\n", runtime.Version(), runtime.NumCPU(), measured.Load(), time.Now().UTC().Format("15:04"))
 	w := newWorld(o, time.Now())
 	began := time.Now()
 	if err := w.build(dir); err != nil {
@@ -71,7 +72,7 @@ func run(o options, out io.Writer) (err error) {
 			return fmt.Errorf("reading: %w", err)
 		}
 	}
-	fmt.Fprintf(out, "\nload at the end %s\n", load())
+	fmt.Fprintf(out, "\nload at the end %s\n", measured.Load())
 	return nil
 }
 

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,12 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	engine "github.com/dgraph-io/badger/v4"
 
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
@@ -59,7 +58,7 @@ func (w *world) measure(dir string, opts badger.Options, out io.Writer) (err err
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	anonymous, err := figure("RssAnon:")
+	anonymous, err := measured.Memory(os.Getpid(), "RssAnon")
 	fmt.Fprintf(out, "anonymous memory after reading %.0f MB\n", anonymous)
 	return err
 }
@@ -156,31 +155,6 @@ func (w *world) page(service *tracker.Service, id string) error {
 		err = fmt.Errorf("%s has %d events", id, len(events))
 	}
 	return err
-}
-
-// figure reads one of the figures that the kernel keeps of this process, in MB.
-func figure(name string) (float64, error) {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, fmt.Errorf("reading what the kernel counts: %w", err)
-	}
-	for line := range bytes.Lines(text) {
-		if fields := strings.Fields(string(line)); len(fields) > 1 && fields[0] == name {
-			kilobytes, err := strconv.ParseFloat(fields[1], 64)
-			return kilobytes / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("the kernel counts no %s", name)
-}
-
-// load is the machine's average load of the last minute.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	minute, _, _ := strings.Cut(string(text), " ")
-	return minute
 }
 
 // sizeOf is what the files of a directory take, without what is only reserved.
