@@ -1,10 +1,7 @@
 package tracker
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -237,127 +234,10 @@ func (c *checker) wrong(format string, args ...any) {
 	c.report(p)
 }
 
-// nameOf is the account of a key and the id it belongs to. Keys may hold names
-// and addresses: the index's tokens, hashes of subjects, a site's session ids.
-func nameOf(key []byte) (a Account, record string) {
-	const account = 1 + 2
-	part := func(from, size int) string {
-		if len(key) < from+size {
-			return ""
-		}
-		return hex.EncodeToString(key[from : from+size])
-	}
-	switch key[0] {
-	case tableName, tableLayout, tableRetention:
-		return 0, ""
-	case tableErased:
-		return 0, part(1, 8)
-	case tableQueue:
-		if len(key) >= queueSuffix+2 {
-			a = Account(binary.BigEndian.Uint16(key[queueSuffix:]))
-			if key[queueSuffix-1] == dueInvalid {
-				return a, ""
-			}
-		}
-		return a, part(queueSuffix+2, 16)
-	case tableJob:
-		if len(key) >= 4 {
-			a = Account(binary.BigEndian.Uint16(key[2:]))
-		}
-		return a, part(4, 16)
-	case tableDedupe:
-		if len(key) >= 5 {
-			a = Account(binary.BigEndian.Uint16(key[3:]))
-		}
-		return a, part(5, 16)
-	}
-	if len(key) < account {
-		return 0, ""
-	}
-	a = Account(binary.BigEndian.Uint16(key[1:]))
-	switch key[0] {
-	case tableSubject, tableInvalid, tableSchema:
-		return a, ""
-	case tableListing, tableSearch:
-		return a, part(max(account, len(key)-16), 16)
-	case tableToken, tableBoot, tableCookie:
-		return a, part(account, 8) // enough to find it, too little to try guesses
-	}
-	return a, part(account, 16)
-}
-
-// sized says whether a key has the size of its table's, and reports it if not.
-func (c *checker) sized(key []byte, size int) bool {
-	if len(key) == size {
-		return true
-	}
-	c.wrong("the key has %d bytes instead of %d", len(key), size)
-	return false
-}
-
 // decoded says whether a value could be read, and reports it if not.
 func (c *checker) decoded(err error) bool {
 	if err != nil {
 		c.wrong("%v", err)
 	}
 	return err == nil
-}
-
-func keyAccount(key []byte) Account { return Account(binary.BigEndian.Uint16(key[1:])) }
-
-// keyID is the id that stands at a place of a key.
-func keyID(key []byte, at int) (i id) {
-	copy(i[:], key[at:])
-	return i
-}
-
-// has says whether there is a value.
-func (c *checker) has(key []byte) (bool, error) {
-	value, err := c.Get(key)
-	return len(value) != 0, err
-}
-
-// must reports when a key is not there.
-func (c *checker) must(key []byte, format string, args ...any) error {
-	there, err := c.has(key)
-	if err == nil && !there {
-		c.wrong(format, args...)
-	}
-	return err
-}
-
-// profile is a hot record, nil when it is absent or unreadable, which its own
-// entry reports.
-func (c *checker) profile(a Account, i id) (*profile, error) {
-	key := idKey(tableProfile, a, i)
-	if bytes.Equal(key, c.recent) {
-		return c.recentProfile, nil
-	}
-	p, err := look(c, key, func(value []byte) (*profile, error) { return decodeProfile(a, i, value) })
-	if err == nil {
-		c.recent, c.recentProfile = key, p
-	}
-	return p, err
-}
-
-func (c *checker) device(a Account, i id) (*device, error) {
-	return look(c, idKey(tableDevice, a, i), func(value []byte) (*device, error) { return decodeDevice(a, i, value) })
-}
-
-func (c *checker) chat(a Account, i id) (*chat, error) {
-	return look(c, idKey(tableChat, a, i), func(value []byte) (*chat, error) { return decodeChat(a, i, value) })
-}
-
-// look reads a record that another one names, nil when there is none that can
-// be read.
-func look[R any](c *checker, key []byte, decode func([]byte) (*R, error)) (*R, error) {
-	value, err := c.Get(key)
-	if err != nil || len(value) == 0 {
-		return nil, err
-	}
-	record, err := decode(value)
-	if err != nil {
-		return nil, nil //nolint:nilerr,nilnil // reported where it stands
-	}
-	return record, nil
 }

@@ -1,152 +1,119 @@
 package tracker
 
 import (
+	"fmt"
 	"slices"
+	"strings"
+	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
 )
 
-// The damages of TestCheckFindsDamage that take more than a line.
-
-func (w *world) deviceAtEntry(e store.Entry) *device {
-	d, err := decodeDevice(keyAccount(e.Key), lastID(e.Key), e.Value)
-	require.NoError(w.t, err)
-	return d
+// damage is one thing that goes wrong with a store in which something of
+// everything has happened, and how the check has to report it.
+type damage struct {
+	plant func(*world)
+	table byte
+	text  string // a part of what is said
 }
 
-func (w *world) chatAt(e store.Entry) *chat {
-	c, err := decodeChat(keyAccount(e.Key), lastID(e.Key), e.Value)
-	require.NoError(w.t, err)
-	return c
-}
-
-func (w *world) sessionAt(e store.Entry) *session {
-	s, err := decodeSession(keyAccount(e.Key), e.Key, e.Value)
-	require.NoError(w.t, err)
-	return s
-}
-
-func (w *world) eventAt(e store.Entry) *event {
-	ev, err := decodeEvent(e.Value)
-	require.NoError(w.t, err)
-	return ev
-}
-
-func anyDevice(*device) bool { return true }
-
-func inAChat(d *device) bool { return !d.chat.zero() }
-
-// strayVisitor gives a visitor's device to another visitor, in the record of
-// the other.
-func (w *world) strayVisitor() {
-	one := w.firstProfile(aVisitor)
-	other := w.firstProfile(func(p *profile) bool { return aVisitor(p) && p.id != one.id })
-	other.device = one.device
-	w.putProfile(other)
-}
-
-// strayReference lets a profile refer to a device that never was its.
-func (w *world) strayReference() {
-	lead := w.firstProfile(aLead)
-	e := w.first(tableDevice, func(e store.Entry) bool {
-		return !slices.ContainsFunc(w.deviceAtEntry(e).epochs, func(ep epoch) bool { return ep.profile == lead.id })
-	})
-	i := lastID(e.Key)
-	w.change(store.Entry{Key: referenceKey(lead.account, lead.id, tableDevice, i[:]), Value: present})
-}
-
-// again tells of a session's start or end once more, some time away.
-func (w *world) again(s seq, away int64) {
-	e := w.first(tableEvent, func(e store.Entry) bool { return seqOf(e.Key) == s })
-	home, at, _, err := parseEventKey(e.Key)
-	require.NoError(w.t, err)
-	w.change(store.Entry{Key: eventKey(keyAccount(e.Key), home, at+away, s, pattern(0xee)), Value: e.Value})
-}
-
-// overlapping lets a session go on into the next.
-func (w *world) overlapping() {
-	var before *session
-	w.first(tableSession, func(e store.Entry) bool {
-		s := w.sessionAt(e)
-		if s.late {
-			return false
+// Each case plants one damage, and the report has to name it.
+func TestCheckFindsDamage(t *testing.T) {
+	for group, damages := range map[string]map[string]damage{
+		"accounts": damagedAccounts(), "people": damagedPeople(), "properties": damagedProperties(),
+		"timelines": damagedTimelines(), "merges": damagedMerges(), "devices": damagedDevices(),
+		"removals": damagedRemovals(), "chats": damagedChats(), "queue": damagedQueue(),
+	} {
+		for name, c := range damages {
+			t.Run(group+"/"+name, func(t *testing.T) {
+				w := lived(t)
+				c.plant(w)
+				var found []string
+				result, err := Check(t.Context(), w.store, CheckOptions{Now: w.now}, func(p Problem) {
+					found = append(found, fmt.Sprintf("%c %s", p.Table, p.Text))
+					assert.NotContains(t, p.String(), "secret-name", "no person's data is shown")
+				})
+				require.NoError(t, err)
+				assert.EqualValues(t, len(found), result.Problems)
+				assert.True(t, slices.ContainsFunc(found, func(line string) bool { return line[0] == c.table && strings.Contains(line, c.text) }),
+					"%c … %s … is not among:\n%s", c.table, c.text, strings.Join(found, "\n"))
+			})
 		}
-		found := before != nil && before.home == s.home
-		if !found {
-			before = s
-			return false
-		}
-		before.end = s.start + 1
-		w.change(store.Entry{Key: before.key(), Value: before.encode()})
-		return true
-	})
+	}
 }
 
-// openTwice lets the visitor that was merged into a person have the person's
-// session open as well.
-func (w *world) openTwice() {
-	person := w.firstProfile(func(p *profile) bool { return p.person() && withASession(p) })
-	visitor := w.firstProfile(func(p *profile) bool { return p.mergedInto == person.id })
-	visitor.open = person.open
-	w.putProfile(visitor)
+// profileDamage changes the first profile that is meant. The others here do the
+// same with records of other tables.
+func profileDamage(meant func(*profile) bool, change func(*profile)) func(*world) {
+	return func(w *world) {
+		p := w.firstProfile(meant)
+		change(p)
+		w.putProfile(p)
+	}
 }
 
-// recordTwice gives a session a second record.
-func (w *world) recordTwice() {
-	s := w.sessionAt(w.first(tableSession, nil))
-	s.start++
-	w.change(store.Entry{Key: s.key(), Value: s.encode()})
+func deviceDamage(meant func(*device) bool, change func(*device)) func(*world) {
+	return func(w *world) {
+		e := w.first(tableDevice, func(e store.Entry) bool { return meant(w.deviceAtEntry(e)) })
+		d := w.deviceAtEntry(e)
+		change(d)
+		w.change(store.Entry{Key: e.Key, Value: d.encode()})
+	}
 }
 
-// uncut lets a late session go on over one that had begun when it ended.
-func (w *world) uncut(meant func(*session) bool) {
-	s := w.sessionAt(w.first(tableSession, func(e store.Entry) bool { return meant(w.sessionAt(e)) }))
-	next := w.sessionAt(w.first(tableSession, func(e store.Entry) bool {
-		other := w.sessionAt(e)
-		return other.home == s.home && !other.late && other.start > s.last
-	}))
-	s.end = next.start + 1
-	w.change(store.Entry{Key: s.key(), Value: s.encode()})
-}
-
-// remember changes the merge that a member says it came by.
-func (w *world) remember(change func(*merge)) {
-	e := w.first(tableMember, nil)
-	m, err := decodeMerge(e.Value)
-	require.NoError(w.t, err)
-	change(m)
-	w.change(store.Entry{Key: e.Key, Value: m.encode()})
-}
-
-// mergedTwice adds a merge of a visitor that was merged.
-func (w *world) mergedTwice() {
-	m, err := decodeMerge(w.first(tableMerge, nil).Value)
-	require.NoError(w.t, err)
-	m.id = pattern(0xee)
-	w.change(
-		store.Entry{Key: idKey(tableMerge, DefaultAccount, m.id), Value: m.encode()},
-		store.Entry{Key: pairKey(tableMergeOf, DefaultAccount, m.person, m.id), Value: present},
-	)
-}
-
-// strangersChat puts a device into the session of another lead.
-func (w *world) strangersChat() {
-	e := w.first(tableDevice, func(e store.Entry) bool { return inAChat(w.deviceAtEntry(e)) })
-	d := w.deviceAtEntry(e)
-	chat := w.chatAt(w.first(tableChat, func(e store.Entry) bool {
+func chatDamage(meant func(*chat) bool, change func(*chat)) func(*world) {
+	return func(w *world) {
+		e := w.first(tableChat, func(e store.Entry) bool { return meant(w.chatAt(e)) })
 		c := w.chatAt(e)
-		return c.ended == 0 && !c.auth && c.id != d.chat
-	}))
-	d.chat = chat.id
-	w.change(store.Entry{Key: e.Key, Value: d.encode()})
+		change(c)
+		w.change(store.Entry{Key: e.Key, Value: c.encode()})
+	}
 }
 
-// secondGrave digs another for an ended Live Chat session.
-func (w *world) secondGrave() {
-	e := w.first(tableQueue, func(e store.Entry) bool { return e.Key[10] == dueGrave && len(e.Key) == queueSuffix+2+16+16 })
-	deadline, kind, ref, err := parseQueueKey(e.Key)
-	require.NoError(w.t, err)
-	w.change(store.Entry{Key: queueKey(deadline+1, kind, ref), Value: present})
+func sessionDamage(meant func(*session) bool, change func(*session)) func(*world) {
+	return func(w *world) {
+		e := w.first(tableSession, func(e store.Entry) bool { return meant(w.sessionAt(e)) })
+		s := w.sessionAt(e)
+		change(s)
+		w.change(drop(e), store.Entry{Key: s.key(), Value: s.encode()})
+	}
+}
+
+func eventDamage(definition string, change func(*event)) func(*world) {
+	return func(w *world) {
+		e := w.first(tableEvent, func(e store.Entry) bool { return w.eventAt(e).definition == definition })
+		ev := w.eventAt(e)
+		change(ev)
+		w.change(store.Entry{Key: e.Key, Value: ev.encode()})
+	}
+}
+
+// strayKeys adds keys that belong nowhere.
+func strayKeys(keys ...[]byte) func(*world) {
+	return func(w *world) {
+		for _, key := range keys {
+			w.change(store.Entry{Key: key, Value: present})
+		}
+	}
+}
+
+// lost deletes the first entry that is meant.
+func lost(table byte, meant func(store.Entry) bool) func(*world) {
+	return func(w *world) { w.change(drop(w.first(table, meant))) }
+}
+
+// nobody is the id of no record.
+var nobody = pattern(0xee)
+
+func goingOn(s *session) bool   { return s.end == 0 && !s.late }
+func over(s *session) bool      { return s.end != 0 && !s.late }
+func lateOpen(s *session) bool  { return s.late && s.end == 0 }
+func lateEnded(s *session) bool { return s.late && s.end != 0 }
+func liveChat(c *chat) bool     { return c.ended == 0 && len(c.cookies) > 0 }
+
+func dueFor(kind byte) func(store.Entry) bool {
+	return func(e store.Entry) bool { return e.Key[10] == kind }
 }

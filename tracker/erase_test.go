@@ -229,16 +229,6 @@ func TestB33CallsOfBeforeAreDropped(t *testing.T) {
 	}
 }
 
-// kindsOf are the definitions of some events, without some.
-func kindsOf(events []Event, without ...string) (out []string) {
-	for _, e := range events {
-		if !strings.Contains(strings.Join(without, " "), e.DefinitionID) {
-			out = append(out, e.DefinitionID)
-		}
-	}
-	return out
-}
-
 func TestB33BrowserThatIsSomebodyElseByNow(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser("anna")
