@@ -42,25 +42,18 @@ func Backup(ctx context.Context, s Store, w io.Writer) (entries uint64, err erro
 	out := &backupWriter{w: bufio.NewWriterSize(w, 1<<16)}
 	err = s.View(ctx, func(r Reader) error {
 		out.start()
-		for page := (Range{Limit: scanPage}); ; {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			found, err := r.Scan(page)
+		for e, err := range Entries(r, Range{Limit: scanPage}) {
 			if err != nil {
 				return err
 			}
-			for _, e := range found {
-				out.entry(e)
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			if out.err != nil {
+			if out.entry(e); out.err != nil {
 				return out.err
 			}
-			if len(found) < page.Limit {
-				return out.end()
-			}
-			page = after(page, found[len(found)-1].Key)
 		}
+		return out.end()
 	})
 	if err != nil {
 		return 0, fmt.Errorf("backup: %w", err)

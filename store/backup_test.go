@@ -45,18 +45,13 @@ func filled(t testing.TB, n int) store.Store {
 func everything(t testing.TB, s store.Store) []store.Entry {
 	var all []store.Entry
 	require.NoError(t, s.View(ctx, func(r store.Reader) error {
-		from := []byte(nil)
-		for {
-			page, err := r.Scan(store.Range{From: from, Limit: store.MaxScan})
+		for e, err := range store.Entries(r, store.Range{}) {
 			if err != nil {
 				return err
 			}
-			all = append(all, page...)
-			if len(page) < store.MaxScan {
-				return nil
-			}
-			from = append(page[len(page)-1].Key, 0)
+			all = append(all, e)
 		}
+		return nil
 	}))
 	return all
 }

@@ -193,21 +193,15 @@ func (c *checker) run(ctx context.Context) error {
 // each calls do for every entry of a range.
 func (c *checker) each(r store.Range, do func(store.Entry) error) error {
 	r.Limit = checkPage
-	for {
-		page, err := c.Scan(r)
+	for e, err := range store.Entries(c, r) {
 		if err != nil {
 			return err
 		}
-		for _, e := range page {
-			if err := do(e); err != nil {
-				return err
-			}
+		if err := do(e); err != nil {
+			return err
 		}
-		if len(page) < r.Limit {
-			return nil
-		}
-		r.From = append(page[len(page)-1].Key, 0)
 	}
+	return nil
 }
 
 func (c *checker) entry(e store.Entry) error {

@@ -347,22 +347,15 @@ func (w *world) persons() []Person {
 func (w *world) keys() (keys []string) {
 	w.t.Helper()
 	require.NoError(w.t, w.store.View(context.Background(), func(r store.Reader) error {
-		next := store.Range{From: []byte{0}, To: []byte{0xff}, Limit: store.MaxScan, KeysOnly: true}
-		for {
-			some, err := r.Scan(next)
+		for e, err := range store.Entries(r, store.Range{KeysOnly: true}) {
 			if err != nil {
 				return err
 			}
-			for _, e := range some {
-				if !bytes.ContainsRune([]byte{tableDedupe, tableName, tableSchema}, rune(e.Key[0])) {
-					keys = append(keys, fmt.Sprintf("%c %x", e.Key[0], e.Key[1:]))
-				}
+			if !bytes.ContainsRune([]byte{tableDedupe, tableName, tableSchema}, rune(e.Key[0])) {
+				keys = append(keys, fmt.Sprintf("%c %x", e.Key[0], e.Key[1:]))
 			}
-			if len(some) < store.MaxScan {
-				return nil
-			}
-			next.From = append(some[len(some)-1].Key, 0)
 		}
+		return nil
 	}))
 	return keys
 }

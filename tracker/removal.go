@@ -1,10 +1,6 @@
 package tracker
 
-import (
-	"time"
-
-	"github.com/livechat-people/caddy-people-tracking/store"
-)
+import "github.com/livechat-people/caddy-people-tracking/store"
 
 // removal deletes an erased profile, one piece of at most maxExpire writes at
 // a time. Every step deletes what it finds, so that the next piece begins where
@@ -128,90 +124,6 @@ func (r *removal) reference(p *profile, key []byte) (done bool, err error) {
 	return true, nil
 }
 
-// device removes a device that still is the erased profile. One that went on
-// to be somebody else forgets that it ever was.
-func (r *removal) device(p *profile, i id) (done bool, err error) {
-	d, err := r.deviceOf(p.account, i)
-	if err != nil || d == nil {
-		return true, err
-	}
-	at, err := r.overtaken(d)
-	if err != nil {
-		return false, err
-	}
-	if at != 0 {
-		return r.removeDevice(d, at)
-	}
-	if !r.spend(1 + 1) {
-		return false, nil
-	}
-	for n := range d.epochs {
-		if d.epochs[n].profile == p.id {
-			d.epochs[n].profile = id{}
-		}
-	}
-	return true, r.tx.Put(idKey(tableDevice, d.account, d.id), d.encode())
-}
-
-func (r *removal) deviceOf(a Account, i id) (*device, error) {
-	value, err := r.tx.Get(idKey(tableDevice, a, i))
-	if err != nil || len(value) == 0 {
-		return nil, err
-	}
-	return decodeDevice(a, i, value)
-}
-
-// forget removes a device whose visitor withdrew consent.
-func (r *removal) forget(i id) (again bool, err error) {
-	d, err := r.deviceOf(r.req.Account, i)
-	if err != nil || d == nil {
-		return false, err
-	}
-	done, err := r.removeDevice(d, r.at)
-	return !done, err
-}
-
-// removeDevice leaves nothing of a device but tombstones.
-func (r *removal) removeDevice(d *device, at int64) (done bool, err error) {
-	if done, err := r.clientIDs(d); err != nil || !done {
-		return false, err
-	}
-	if !r.spend(2*len(d.tokens) + 2*len(d.boots) + len(d.epochs) + 2) {
-		return false, nil
-	}
-	for _, token := range d.tokens {
-		if err := r.entomb(tableToken, token, d, at); err != nil {
-			return false, err
-		}
-	}
-	for _, boot := range d.boots {
-		if err := r.entomb(tableBoot, boot, d, at); err != nil {
-			return false, err
-		}
-	}
-	for _, ep := range d.epochs {
-		if err := r.tx.Delete(referenceKey(d.account, ep.profile, tableDevice, d.id[:])); err != nil {
-			return false, err
-		}
-	}
-	return true, r.tx.Delete(idKey(tableDevice, d.account, d.id))
-}
-
-// clientIDs removes the ids of the device's calls, day by day, and the windows
-// of tabs that stand outside the days.
-func (r *removal) clientIDs(d *device) (done bool, err error) {
-	days := []uint16{0}
-	for back := range dedupeDays + 3 {
-		days = append(days, dayOf(r.now.Add(time.Duration(1-back)*lateLimit)))
-	}
-	for _, day := range days {
-		if done, err := r.rows(dedupeKey(day, d.account, d.id, "")); err != nil || !done {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
 // chat removes a Live Chat session; its cookies stay ended.
 func (r *removal) chat(p *profile, i id) (done bool, err error) {
 	c, err := r.loadChat(i)
@@ -283,83 +195,6 @@ func (r *removal) properties(p *profile) (done bool, err error) {
 			}
 		}
 	}
-}
-
-// links removes the connections with other persons from both sides.
-func (r *removal) links(p *profile) (done bool, err error) {
-	return r.each(prefixRange(idKey(tableLink, p.account, p.id), maxExpire), 5, func(e store.Entry) error {
-		other := lastID(e.Key)
-		l, err := decodeLink(e.Value)
-		if err != nil {
-			return err
-		}
-		if !l.merge.zero() {
-			if err := r.undoneMerge(p.account, l.merge, other); err != nil {
-				return err
-			}
-		}
-		return r.remove(e.Key, pairKey(tableLink, p.account, other, p.id))
-	})
-}
-
-// undoneMerge removes a merge that was undone from the person it was into, so
-// that nothing there names the profile that goes.
-func (r *removal) undoneMerge(a Account, merge, person id) error {
-	value, err := r.tx.Get(idKey(tableMerge, a, merge))
-	if err != nil || len(value) == 0 {
-		return err
-	}
-	m, err := decodeMerge(value)
-	if err != nil || m.person != person {
-		return err // the person itself goes, and all its merges with it
-	}
-	base := idKey(tableEvent, a, person)
-	next := store.Range{From: appendTime(base[:len(base):len(base)], max(0, m.at-lateLimit.Milliseconds())), To: appendTime(base[:len(base):len(base)], m.at+1), Limit: store.MaxScan}
-	for {
-		entries, err := r.tx.Scan(next)
-		if err != nil {
-			return err
-		}
-		for _, entry := range entries {
-			if ev, err := decodeEvent(entry.Value); err == nil && ev.merge != nil && ev.merge.id == m.id {
-				if err := r.tx.Delete(entry.Key); err != nil {
-					return err
-				}
-			}
-		}
-		if len(entries) < next.Limit {
-			return r.remove(idKey(tableMerge, a, m.id), pairKey(tableMergeOf, a, person, m.id))
-		}
-		next.From = append(entries[len(entries)-1].Key, 0)
-	}
-}
-
-// merges removes what the index of a person's merges still names.
-func (r *removal) merges(p *profile) (done bool, err error) {
-	return r.each(prefixKeys(idKey(tableMergeOf, p.account, p.id), maxExpire), 2, func(e store.Entry) error {
-		return r.remove(e.Key, idKey(tableMerge, p.account, lastID(e.Key)))
-	})
-}
-
-// timeline removes list items, sessions and events.
-func (r *removal) timeline(p *profile) (done bool, err error) {
-	if done, err := r.rows(idKey(tableItem, p.account, p.id)); err != nil || !done {
-		return false, err
-	}
-	done, err = r.each(prefixRange(idKey(tableSession, p.account, p.id), maxExpire), 2, func(e store.Entry) error {
-		s, err := decodeSession(p.account, e.Key, e.Value)
-		if err != nil {
-			return err
-		}
-		if s.late && s.end == 0 {
-			return r.remove(e.Key, queueKey(s.queued, dueLate, lateRef(s)))
-		}
-		return r.tx.Delete(e.Key)
-	})
-	if err != nil || !done {
-		return false, err
-	}
-	return r.rows(idKey(tableEvent, p.account, p.id))
 }
 
 // rows removes every key that begins with prefix.

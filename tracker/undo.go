@@ -216,26 +216,19 @@ func (w *work) recallActivity(p *profile) error {
 // nothing was.
 func (w *work) lastActivity(timeline id) (int64, error) {
 	prefix := idKey(tableEvent, w.req.Account, timeline)
-	next := store.Range{From: prefix, To: prefixEnd(prefix), Reverse: true, Limit: 50}
-	for {
-		entries, err := w.tx.Scan(next)
+	for entry, err := range store.Entries(w.tx, store.Range{From: prefix, To: prefixEnd(prefix), Reverse: true, Limit: 50}) {
 		if err != nil {
 			return 0, err
 		}
-		for _, entry := range entries {
-			done, err := decodeActivity(entry)
-			if err != nil {
-				return 0, err
-			}
-			if done != nil {
-				return done.at, nil
-			}
+		done, err := decodeActivity(entry)
+		if err != nil {
+			return 0, err
 		}
-		if len(entries) < next.Limit {
-			return 0, nil
+		if done != nil {
+			return done.at, nil
 		}
-		next.To = entries[len(entries)-1].Key
 	}
+	return 0, nil
 }
 
 // activity is an entry of a timeline that somebody did, unlike the sessions
