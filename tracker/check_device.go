@@ -11,7 +11,7 @@ func (c *checker) tokenEntry(e store.Entry) error {
 	return c.leadsToDevice(e, func(d *device) []digest { return d.tokens })
 }
 
-// bootEntry: a boot leads to a device that was made by it.
+// bootEntry: a boot leads to a device that was made by it, or that it came with.
 func (c *checker) bootEntry(e store.Entry) error {
 	return c.leadsToDevice(e, func(d *device) []digest { return d.boots })
 }

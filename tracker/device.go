@@ -55,7 +55,7 @@ type tabWindow struct {
 // Bounds of a device record, which is rewritten with every request.
 const (
 	maxTokens  = 16 // several tabs of a first visit each get a cookie; the browser keeps the last
-	maxBoots   = 4
+	maxBoots   = 4  // one at a time, but where pages cannot share theirs
 	maxEpochs  = 8
 	maxWindows = 4 // further tabs keep their window under a key of its own
 	maxSites   = 4

@@ -8,35 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestB2SameBootSameDevice(t *testing.T) {
-	w := newWorld(t)
-	one := w.browser("anna")
-	two := *one // a second tab, opened before the first was answered
-	two.tab = "anna2"
-	first, second := one.request(one.call(MethodPage, m{})), two.request(two.call(MethodPage, m{}))
-	one.send(first)
-	two.send(second)
-	assert.Equal(t, one.profile().id, two.profile().id)
-	assert.Equal(t, one.epoch, two.epoch)
-
-	lost := *one // the answer never arrived: the same request again, without a cookie
-	lost.device = ""
-	lost.send(first)
-	assert.Equal(t, one.profile().id, lost.profile().id)
-	one.startChat()
-	assert.Equal(t, []string{"sessionStarted", "pageView", "pageView", "personMerged"}, definitions(w.timeline(one.person().ID)), "recorded once each")
-}
-
-func TestB2BootLeadsToItsDeviceForADay(t *testing.T) {
-	w := newWorld(t)
-	one := w.browser("anna")
-	one.open()
-	w.pass(24 * time.Hour)
-	two := w.browser("anna") // the same boot a day later, no cookie
-	two.open()
-	assert.NotEqual(t, one.profile().id, two.profile().id)
-}
-
 func TestB25CookiesBlocked(t *testing.T) {
 	w := newWorld(t)
 	for name, change := range map[string]func(*Request){

@@ -15,15 +15,27 @@ func (o *oracle) device(r *oRequest) *oDevice {
 	d.departed, d.issued, d.lost, d.retired = false, false, false, false
 	switch {
 	case token.since >= d.rotated:
-		return o.current(d, r.now)
+		d = o.current(d, r.now)
+		o.note(d, r)
+		return d
 	case d.proved(r):
 		d.lost = true
+		o.note(d, r)
 		return d
 	case r.now-d.rotated <= oMinute:
 		d.retired = true
 		return d
 	}
 	return o.booted(r)
+}
+
+// note: a boot leads to the device of the cookie beside it, for a day and until
+// its session changes.
+func (o *oracle) note(d *oDevice, r *oRequest) {
+	b := o.boots["boot "+r.boot]
+	if r.boot != "" && (b.device != d || b.since < d.rotated || r.now-b.since >= oDay) {
+		o.boots["boot "+r.boot] = oBoot{d, r.now}
+	}
 }
 
 func (o *oracle) booted(r *oRequest) *oDevice {
@@ -40,9 +52,12 @@ func (o *oracle) booted(r *oRequest) *oDevice {
 	}
 	b := o.boots[key]
 	d := b.device
+	for d != nil && !d.dead && d.successor != nil {
+		d = d.successor
+	}
 	switch {
 	case d == nil || d.dead || r.now-b.since >= lasts:
-	case d.rotated == 0 || d.proved(r):
+	case d.rotated == 0 || d.proved(r) || b.since >= d.rotated && d.chat == nil:
 		d.departed, d.issued, d.lost, d.retired = false, false, d.rotated != 0, false
 		return o.current(d, r.now)
 	case r.boot != "":

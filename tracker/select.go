@@ -3,7 +3,6 @@ package tracker
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // resolveDevice finds the browser of this request, or makes it (B2). ok is
@@ -15,7 +14,11 @@ func (w *work) resolveDevice() (ok bool, err error) {
 		return false, err
 	}
 	if len(tokens) == 1 {
-		if ok, err := w.presented(tokens[0]); ok || err != nil {
+		ok, err := w.presented(tokens[0])
+		if ok && err == nil {
+			err = w.noteBoot()
+		}
+		if ok || err != nil {
 			return ok, err
 		}
 	}
@@ -34,7 +37,7 @@ func (w *work) resolveDevice() (ok bool, err error) {
 	switch {
 	case d == nil || w.now.Sub(fromMillis(since)) >= life:
 		return true, w.newDevice(boot)
-	case d.rotated == 0 || d.proved(w.req):
+	case d.rotated == 0 || d.proved(w.req) || since >= d.rotated && d.chat.zero():
 		w.device, w.unanswered = d, d.rotated != 0
 		if err := w.retireOverdue(); err != nil {
 			return false, err
@@ -91,29 +94,6 @@ func (w *work) rotate() error {
 	}
 	w.device.rotated, w.device.dirty = millis(w.now), true
 	return w.issueToken()
-}
-
-// bootLife is how long a boot leads to its device (B2).
-const bootLife = 24 * time.Hour
-
-// boot says under which value a browser without a valid cookie starts. The SDK
-// sends one with its first calls. A single cookie that this server does not
-// know, left from a deleted device or another database, shows that the browser
-// keeps cookies and serves as well, so that its tabs meet again. Beside a call
-// that already has an epoch a boot means that our cookie did not come back.
-func (w *work) boot(tokens []string) (digest, bool) {
-	for _, call := range w.req.Calls {
-		if call.Epoch != "" && len(tokens) == 0 {
-			return digest{}, false
-		}
-	}
-	switch {
-	case w.req.Boot != "":
-		return digestOf("boot " + w.req.Boot), true
-	case len(tokens) == 1:
-		return digestOf("token " + tokens[0]), true
-	}
-	return digest{}, false
 }
 
 func distinct(values []string) []string {
