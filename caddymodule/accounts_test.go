@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
 	"github.com/livechat-people/caddy-people-tracking/store/postgres/postgrestest"
 )
 
@@ -42,7 +43,7 @@ func newTenants(t *testing.T, store string) *tenants {
 	w := &tenants{instance: c, store: store, all: map[string]*tenant{}}
 	for _, name := range []string{"default", "shop"} {
 		w.all[name] = &tenant{
-			instance: c, name: name, origin: "http://" + freeAddress(t), console: "http://" + freeAddress(t), cookies: map[string]string{},
+			instance: c, name: name, origin: "http://" + loopback.Free(t), console: "http://" + loopback.Free(t), cookies: map[string]string{},
 			boot: "0123456789abcdef0123456789abcdef",
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,6 +19,8 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
 )
 
 // Caddy is one per process: tests that load a configuration do not run in
@@ -37,15 +38,7 @@ func newInstance(t *testing.T) *instance {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	t.Cleanup(func() { assert.NoError(t, caddy.Stop()) })
-	return &instance{t: t, site: freeAddress(t), admin: freeAddress(t), dir: t.TempDir()}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	return &instance{t: t, site: loopback.Free(t), admin: loopback.Free(t), dir: t.TempDir()}
 }
 
 // adapt turns a Caddyfile into JSON. global goes into the global options, after

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
 	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
 	"github.com/livechat-people/caddy-people-tracking/store/postgres/postgrestest"
@@ -87,7 +88,7 @@ func TestStoreInPostgreSQL(t *testing.T) {
 
 func TestStoreInADatabaseThatIsAway(t *testing.T) {
 	c := newInstance(t)
-	dsn := "postgres://people:hidden@" + freeAddress(t) + "/people"
+	dsn := "postgres://people:hidden@" + loopback.Free(t) + "/people"
 	require.NoError(t, c.load("people_tracking {\nstore postgres "+dsn+"\n}", c.siteOf(upstream(t, nil))))
 	assert.Equal(t, 1, scripts(c.get("/").body))
 	assert.Equal(t, http.StatusServiceUnavailable, c.call("/_people", "auto").status)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
 	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
 	"github.com/livechat-people/caddy-people-tracking/store/memory"
@@ -56,8 +57,8 @@ func TestTuneAStoreThatOpensLate(t *testing.T) {
 // B38: what all sites take together is bounded, whoever calls.
 func TestB38TotalOfAllSites(t *testing.T) {
 	c := newInstance(t)
-	c.site = freeAddress(t)
-	other := freeAddress(t)
+	c.site = loopback.Free(t)
+	other := loopback.Free(t)
 	site := c.siteOf(upstream(t, nil))
 	require.NoError(t, c.load("people_tracking {\nrate_limit {\ntotal 0.001 100\n}\n}", site+"\n"+strings.ReplaceAll(site, "{site}", "http://"+other)))
 	taken, refused := 0, answer{}

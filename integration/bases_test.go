@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
+	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
 )
 
 // TestTwoBasePathsOnOneOrigin opens pages of two applications of one site, each
@@ -19,14 +19,12 @@ import (
 func TestTwoBasePathsOnOneOrigin(t *testing.T) {
 	origin := httptest.NewServer(upstream())
 	t.Cleanup(origin.Close)
-	site := "http://" + freeAddress(t)
+	site := "http://" + loopback.Free(t)
 	handle := func(prefix string) string {
 		return "\thandle_path " + prefix + "/* {\n\t\tpeople_tracking\n\t\treverse_proxy " + strings.TrimPrefix(origin.URL, "http://") + "\n\t}\n"
 	}
-	config := adapt(t, "{\n\tadmin off\n\tpersist_config off\n\tlog {\n\t\tlevel ERROR\n\t}\n\tpeople_tracking {\n\t\tstore badger "+t.TempDir()+
-		"\n\t\tapi_key "+trackingKey+" web:tracking:sdk\n\t}\n}\n"+site+" {\n"+handle("/shop")+handle("/blog")+"}\n")
-	require.NoError(t, caddy.Load(config, true))
-	t.Cleanup(func() { require.NoError(t, caddy.Stop()) })
+	runHere(t, adapt(t, global("", "store badger "+t.TempDir()+"\n\t\tapi_key "+trackingKey+" web:tracking:sdk")+
+		site+" {\n"+handle("/shop")+handle("/blog")+"}\n"))
 
 	page := browsertest.New(t)
 	for _, app := range []string{"/shop/", "/blog/", "/shop/", "/blog/"} {

@@ -5,19 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
 )
 
 // envCacheTests names the unpacked package of the suite of cache-tests.fyi.
@@ -37,16 +36,14 @@ var owed = map[string]string{
 func TestP7CacheSuite(t *testing.T) {
 	suite := cacheSuite(t)
 	origin := suite.serve(t)
-	plain, ours := freeAddress(t), freeAddress(t)
-	plainPages, ourPages := freeAddress(t), freeAddress(t)
+	plain, ours := loopback.Free(t), loopback.Free(t)
+	plainPages, ourPages := loopback.Free(t), loopback.Free(t)
 	site := func(address, tracking, down string) string {
 		return fmt.Sprintf("http://%s {\n\t%s\n\treverse_proxy %s {\n\t\t%s\n\t}\n}\n", address, tracking, origin, down)
 	}
 	const asPages = "header_down Content-Type text/plain text/html"
-	w := &world{t: t, config: adapt(t, fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\tlog {\n\t\tlevel ERROR\n\t}\n\tpeople_tracking {\n\t\tstore badger %s\n\t}\n}\n", t.TempDir())+
-		site(plain, "", "")+site(ours, "people_tracking", "")+site(plainPages, "", asPages)+site(ourPages, "people_tracking", asPages))}
-	w.load()
-	t.Cleanup(func() { require.NoError(t, caddy.Stop()) })
+	runHere(t, adapt(t, global("", "store badger "+t.TempDir())+
+		site(plain, "", "")+site(ours, "people_tracking", "")+site(plainPages, "", asPages)+site(ourPages, "people_tracking", asPages)))
 
 	t.Run("direct", func(t *testing.T) {
 		suite.compare(t, "text", plain, ours, nil)
@@ -86,13 +83,12 @@ func missing(t *testing.T, what string) {
 // serve runs the suite's origin until the test ends.
 func (s suite) serve(t *testing.T) string {
 	t.Helper()
-	address := freeAddress(t)
+	address := loopback.Free(t)
 	_, port, _ := strings.Cut(address, ":")
-	origin := exec.CommandContext(t.Context(), "node", "server/server.mjs")
+	origin := exec.Command("node", "server/server.mjs")
 	origin.Dir = string(s)
 	origin.Env = append(os.Environ(), "npm_config_protocol=http", "npm_config_port="+port, "npm_config_pidfile="+filepath.Join(t.TempDir(), "pid"))
-	run(t, origin)
-	answers(t, "http://"+address)
+	run(t, origin).answers("http://" + address)
 	return address
 }
 
@@ -156,42 +152,15 @@ func nginx(t *testing.T, upstreams ...string) []string {
 		"proxy_set_header Connection \"\"; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n")
 	addresses := make([]string, 0, len(upstreams))
 	for i, upstream := range upstreams {
-		address := freeAddress(t)
+		address := loopback.Free(t)
 		addresses = append(addresses, address)
 		fmt.Fprintf(&b, "proxy_cache_path cache%d keys_zone=c%d:8m;\nserver { listen %s; location / { proxy_pass http://%s; proxy_cache c%d; } }\n", i, i, address, upstream, i)
 	}
 	b.WriteString("}\n")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(b.String()), 0o600))
-	run(t, exec.CommandContext(t.Context(), binary, "-p", dir, "-c", "nginx.conf", "-e", "stderr"))
+	cache := run(t, exec.Command(binary, "-p", dir, "-c", "nginx.conf", "-e", "stderr"))
 	for _, address := range addresses {
-		answers(t, "http://"+address)
+		cache.answers("http://" + address)
 	}
 	return addresses
-}
-
-// run starts a program that ends with the test.
-func run(t *testing.T, command *exec.Cmd) {
-	t.Helper()
-	var complaint bytes.Buffer
-	command.Stderr = &complaint
-	require.NoError(t, command.Start())
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-		if t.Failed() {
-			t.Log(complaint.String())
-		}
-	})
-}
-
-// answers waits until a server that was just started does.
-func answers(t *testing.T, url string) {
-	t.Helper()
-	require.Eventually(t, func() bool {
-		res, err := http.Get(url)
-		if err == nil {
-			_ = res.Body.Close()
-		}
-		return err == nil
-	}, 20*time.Second, 50*time.Millisecond, "%s does not answer", url)
 }

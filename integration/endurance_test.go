@@ -113,7 +113,7 @@ func TestB26NavigationsClosingsAndOfflineSpells(t *testing.T) {
 	queued := browsertest.Eval(t, profile, `Object.entries(localStorage).filter(([k]) => k.startsWith('people')).map(([, v]) => v).join()`)
 	require.JSONEq(t, `{"success":true,"data":null}`, browsertest.Eval(t, profile, `sdk.chat('started')`))
 	recorded := map[string]int{}
-	for _, line := range w.all(w.only().ID) {
+	for _, line := range w.story(w.only().ID) {
 		if label, found := strings.CutPrefix(line, "action "); found {
 			recorded[label]++
 		}

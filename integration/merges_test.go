@@ -1,10 +1,7 @@
 package integration
 
 import (
-	"encoding/json"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,17 +26,7 @@ func (w *world) merges(person string) (merges []merge) {
 // decide undoes or redoes a merge as a program does.
 func (w *world) decide(m merge, what string) (after merge) {
 	w.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, w.console+"/api/merges/"+m.ID+"/"+what, strings.NewReader(`{"reason":"two people"}`))
-	require.NoError(w.t, err)
-	req.Header.Set("Authorization", "App "+readingKey)
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	require.NoError(w.t, err)
-	defer func() { require.NoError(w.t, res.Body.Close()) }()
-	body, err := io.ReadAll(res.Body)
-	require.NoError(w.t, err)
-	require.Equal(w.t, http.StatusOK, res.StatusCode, string(body))
-	require.NoError(w.t, json.Unmarshal(body, &after))
+	require.Equal(w.t, http.StatusOK, w.ask(http.MethodPost, "api/merges/"+m.ID+"/"+what, map[string]any{"reason": "two people"}, &after))
 	return after
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
@@ -165,27 +164,13 @@ func (w *world) lead(page context.Context) []string {
 	}
 	browsertest.Eval(w.t, page, `(liveChat('sendMessage', 'Hello'), null)`)
 	var story []string
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
+	eventually(w.t, func(c *assert.CollectT) {
 		persons := slices.DeleteFunc(w.persons(), func(p person) bool { return slices.Contains(known, p.ID) })
 		if assert.Len(c, persons, 1) {
-			story = w.views(persons[0].ID)
+			story = w.story(persons[0].ID, "path")
 		}
-	}, 15*time.Second, 100*time.Millisecond)
+	})
 	return story
-}
-
-// views is a story that names the pages viewed.
-func (w *world) views(id string) []string {
-	w.t.Helper()
-	var out []string
-	for _, e := range w.timeline(id) {
-		line := e.DefinitionID
-		if path, ok := e.Properties["path"].(string); ok {
-			line += " " + path
-		}
-		out = append(out, line)
-	}
-	return out
 }
 
 var ourScript = regexp.MustCompile(`<script [^>]*src="/_people/v1/sdk\.js[^>]*></script>`)

@@ -74,13 +74,7 @@ func TestProfileRow5TerminatedSession(t *testing.T) {
 	for name, end := range map[string]func(*world, *visitor){
 		"logout": func(_ *world, v *visitor) { v.must("chat", m{"state": "ended"}) },
 		"session invalidation": func(w *world, _ *visitor) {
-			req, err := http.NewRequest(http.MethodDelete, w.console+"/livechat/1/widgets/"+widgetID+"/sessions/site-1", nil)
-			require.NoError(t, err)
-			req.Header.Set("Authorization", "App "+readingKey)
-			res, err := http.DefaultClient.Do(req)
-			require.NoError(t, err)
-			require.NoError(t, res.Body.Close())
-			require.Equal(t, http.StatusNoContent, res.StatusCode)
+			require.Equal(t, http.StatusNoContent, w.ask(http.MethodDelete, "livechat/1/widgets/"+widgetID+"/sessions/site-1", nil, nil))
 		},
 		"expiration": func(*world, *visitor) { pass(25 * time.Hour) },
 	} {
@@ -139,10 +133,10 @@ func TestSessionEndedThoughNobodyReturns(t *testing.T) {
 	v.startChat()
 	lead := w.only().ID
 	pass(30*time.Minute + time.Second)
-	require.EventuallyWithT(t, func(c *assert.CollectT) {
+	eventually(t, func(c *assert.CollectT) { // the sweeper looks once a second
 		story := w.story(lead)
 		assert.Equal(c, "sessionEnded", story[len(story)-1])
-	}, 10*time.Second, 50*time.Millisecond, "the sweeper looks once a second")
+	})
 	events := w.timeline(lead)
 	ended := events[len(events)-1]
 	assert.Equal(t, 30*time.Minute, ended.OccurredTime.Sub(events[1].OccurredTime), "at the last activity and 30 minutes")
@@ -158,9 +152,9 @@ func TestRestartKeepsEverything(t *testing.T) {
 	w.stop()
 	pass(24 * time.Hour)
 	w.load()
-	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		assert.Len(c, w.timeline(lead), len(before)+1)
-	}, 10*time.Second, 50*time.Millisecond, "the session that ran out meanwhile is ended")
+	eventually(t, func(c *assert.CollectT) {
+		assert.Len(c, w.timeline(lead), len(before)+1, "the session that ran out meanwhile is ended")
+	})
 	v.visit()
 	assert.Equal(t, lead, w.only().ID)
 	after := w.timeline(lead)

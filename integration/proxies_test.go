@@ -4,10 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +18,6 @@ import (
 // nothing of each other, and live by the system's clock.
 func TestTwoProxies(t *testing.T) {
 	server := postgrestest.Start(t)
-	binary := build(t, t.TempDir())
 	for name, test := range map[string]func(*testing.T, pair){
 		"B17 a visitor of one chats on the other":           testChatOnTheOtherProxy,
 		"B19 one person for a subject, nothing lost":        testAuthenticateOnBothProxies,
@@ -30,76 +25,34 @@ func TestTwoProxies(t *testing.T) {
 		"B26 a call repeated at the other is recorded once": testRepeatAtTheOtherProxy,
 		"a killed proxy takes nothing along":                testKilledProxy,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, startPair(t, binary, server.Database(t), "")) })
+		t.Run(name, func(t *testing.T) { test(t, startPair(t, server.Database(t), "")) })
 	}
 	t.Run("B11 sessions end once though both sweep", func(t *testing.T) {
-		testBothSweep(t, startPair(t, binary, server.Database(t), "session_timeout 1s"))
+		testBothSweep(t, startPair(t, server.Database(t), "session_timeout 1s"))
 	})
 }
 
-// proxy is one of several on one database.
-type proxy struct {
-	*world
-	*process
-}
-
-type pair [2]proxy
+// pair are two proxies on one database.
+type pair [2]*process
 
 // startPair starts both at the same time, on a database that is still empty.
-func startPair(t *testing.T, binary, dsn, app string) (both pair) {
+func startPair(t *testing.T, dsn, app string) (both pair) {
 	t.Helper()
-	origin := httptest.NewServer(upstream())
-	t.Cleanup(origin.Close)
-	dir := t.TempDir()
 	for i := range both {
-		w := &world{t: t, site: "http://" + freeAddress(t), console: "http://" + freeAddress(t)}
-		p := &process{t: t, binary: binary, config: filepath.Join(dir, fmt.Sprintf("Caddyfile%d", i))}
-		both[i] = proxy{w, p}
-		require.NoError(t, os.WriteFile(p.config, fmt.Appendf(nil, `{
-	admin off
-	persist_config off
-	log {
-		level ERROR
+		both[i] = newProcess(t, options{store: fmt.Sprintf("postgres %q", dsn), app: app})
 	}
-	people_tracking {
-		store postgres %q
-		api_key %s web:tracking:sdk
-		api_key %s people:read people:manage
-		widget %s {
-			secret_key demo %s
-		}
-		event action "Action" {
-			label string
-		}
-		%s
-	}
-}
-%s {
-	people_tracking
-	reverse_proxy %s
-}
-%s {
-	people_console
-}
-`, dsn, trackingKey, readingKey, widgetID, secret64, app, w.site, strings.TrimPrefix(origin.URL, "http://"), w.console), 0o600))
-	}
-	var starting sync.WaitGroup
 	for _, p := range both {
-		starting.Go(func() { p.start(p.site) })
+		p.begin()
 	}
-	starting.Wait()
-	t.Cleanup(func() {
-		for _, p := range both {
-			_ = p.cmd.Process.Kill() // unless the test did
-			_, _ = p.cmd.Process.Wait()
-		}
-	})
+	for _, p := range both {
+		p.program.answers(p.site)
+	}
 	return both
 }
 
 // through makes the visitor's browser reach the site by a proxy, as a load
 // balancer does: same site, same cookies.
-func (v *visitor) through(p proxy) *visitor {
+func (v *visitor) through(p *process) *visitor {
 	clock.Store(time.Now().UnixMilli()) // the proxies' clock
 	v.world = p.world
 	return v
@@ -107,18 +60,12 @@ func (v *visitor) through(p proxy) *visitor {
 
 // insist sends one call until it is answered, as the SDK does, and says whether
 // it succeeded. A proxy that is gone is left for the one behind it in line.
-func (v *visitor) insist(c call, by ...proxy) (result, bool) {
+func (v *visitor) insist(c call, by ...*process) (result, bool) {
 	for try := range 60 {
 		clock.Store(time.Now().UnixMilli())
 		body := v.body(c)
 		p := by[min(try/20, len(by)-1)]
-		req, err := http.NewRequest(http.MethodPost, p.site+"/_people/v1/batch", strings.NewReader(string(body)))
-		if !assert.NoError(v.t, err) {
-			break
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Origin", p.site)
-		res, err := v.client.Do(req)
+		res, err := v.client.Do(p.batch(body))
 		if err != nil {
 			by = by[len(by)-1:] // gone
 			continue
@@ -138,7 +85,7 @@ func (v *visitor) insist(c call, by ...proxy) (result, bool) {
 }
 
 // mustInsist is insist for a call that has to succeed.
-func (v *visitor) mustInsist(c call, by ...proxy) bool {
+func (v *visitor) mustInsist(c call, by ...*process) bool {
 	r, ok := v.insist(c, by...)
 	return assert.True(v.t, ok, "%+v", r.Error)
 }
@@ -151,15 +98,6 @@ func (v *visitor) waited(text string) call {
 	c := v.call("track", label(text))
 	c.At = now().Add(-8 * time.Second).Format(stampLayout)
 	return c
-}
-
-// times is how often each line of a timeline comes.
-func times(lines []string) map[string]int {
-	found := map[string]int{}
-	for _, line := range lines {
-		found[line]++
-	}
-	return found
 }
 
 func testChatOnTheOtherProxy(t *testing.T, both pair) {
@@ -213,7 +151,7 @@ func testAuthenticateOnBothProxies(t *testing.T, both pair) {
 			}
 		}
 		require.Len(t, who, 1, "one person for %s", subject)
-		found := times(both[round%2].all(who[0].ID))
+		found := times(both[round%2].story(who[0].ID))
 		for i := range devices {
 			for n := range events {
 				line := fmt.Sprintf("action r%dv%d event %d", round, i, n)
@@ -251,7 +189,7 @@ func testChatOnBothProxies(t *testing.T, both pair) {
 	require.Len(t, leads, browsers, "one lead for each browser")
 	seen := map[string]int{}
 	for i, lead := range leads {
-		found := times(both[i%2].all(lead.ID))
+		found := times(both[i%2].story(lead.ID))
 		assert.Equal(t, 1, found["personMerged"])
 		assert.Equal(t, 1, found["sessionStarted"])
 		assert.Equal(t, 1, found["pageView"])
@@ -278,7 +216,7 @@ func testRepeatAtTheOtherProxy(t *testing.T, both pair) {
 			assert.True(t, r.Success)
 		}
 	}
-	assert.Equal(t, 1, times(both[1].all(both[1].only().ID))["action once"])
+	assert.Equal(t, 1, times(both[1].story(both[1].only().ID))["action once"])
 }
 
 // A proxy is killed in the middle of the traffic of both. Browsers send what
@@ -312,7 +250,7 @@ func testKilledProxy(t *testing.T, both pair) {
 	<-halfway
 	both[0].kill()
 	all.Wait()
-	found := times(both[1].all(id))
+	found := times(both[1].story(id))
 	for i := range tabs {
 		for n := range calls {
 			line := fmt.Sprintf("action t%d call %d", i, n)
@@ -323,10 +261,10 @@ func testKilledProxy(t *testing.T, both pair) {
 	assert.Equal(t, 1, found["personMerged"])
 
 	// It comes back to what went on without it.
-	both[0].start(both[0].site)
-	assert.Equal(t, found, times(both[0].all(id)))
+	both[0].start()
+	assert.Equal(t, found, times(both[0].story(id)))
 	lead.through(both[0]).track("and again")
-	assert.Equal(t, 1, times(both[1].all(id))["action and again"])
+	assert.Equal(t, 1, times(both[1].story(id))["action and again"])
 }
 
 func testBothSweep(t *testing.T, both pair) {
@@ -338,7 +276,7 @@ func testBothSweep(t *testing.T, both pair) {
 	}
 	ended := func() bool {
 		for _, lead := range both[0].persons() {
-			if times(both[1].all(lead.ID))["sessionEnded"] == 0 {
+			if times(both[1].story(lead.ID))["sessionEnded"] == 0 {
 				return false
 			}
 		}
@@ -354,7 +292,7 @@ func testBothSweep(t *testing.T, both pair) {
 	leads := both[1].persons()
 	require.Len(t, leads, people+1)
 	for _, lead := range leads {
-		found := times(both[0].all(lead.ID))
+		found := times(both[0].story(lead.ID))
 		assert.Equal(t, found["sessionStarted"], found["sessionEnded"], lead.ID)
 	}
 }

@@ -70,19 +70,7 @@ func TestRulesFromPageToConsole(t *testing.T) {
 	browsertest.Eval(t, tab, `(liveChat('sendMessage', 'Hello'), null)`)
 	eventually(t, func(c *assert.CollectT) { assert.Len(c, w.persons(), 1) })
 	id := w.persons()[0].ID
-	story := func() []string {
-		var out []string
-		for _, e := range w.timeline(id) {
-			line := e.DefinitionID
-			for _, property := range []string{"name", "label"} {
-				if text, ok := e.Properties[property].(string); ok {
-					line += " " + text
-				}
-			}
-			out = append(out, line)
-		}
-		return out
-	}
+	story := func() []string { return w.story(id, "name", "label") }
 	has := func(line string) {
 		t.Helper()
 		eventually(t, func(c *assert.CollectT) { assert.Contains(c, story(), line) })
@@ -142,14 +130,13 @@ func watchWire(t *testing.T, tab context.Context) func() string {
 // TestRulesOfTheDemo asks the shop about the car: its page has no code that
 // would record that.
 func TestRulesOfTheDemo(t *testing.T) {
-	shop, console := demo(t)
+	w := demo(t)
 	tab := browsertest.New(t)
-	view := viewer{t, console}
-	require.NoError(t, chromedp.Do(tab, chromedp.Navigate(shop+"/product.html"), chromedp.Click(chromedp.CSS(`[data-ask]`)),
+	require.NoError(t, chromedp.Do(tab, chromedp.Navigate(w.site+"/product.html"), chromedp.Click(chromedp.CSS(`[data-ask]`)),
 		chromedp.SendKeys(chromedp.CSS(`.lc-widget-input`), "An estate"), chromedp.KeyEvent(kb.Enter)))
 	eventually(t, func(c *assert.CollectT) {
-		if persons := view.persons(); assert.Len(c, persons, 1) {
-			assert.Contains(c, view.story(persons[0]["id"]), "action Ask about your car")
+		if persons := w.persons(); assert.Len(c, persons, 1) {
+			assert.Contains(c, w.story(persons[0].ID), "action Ask about your car")
 		}
 	})
 }

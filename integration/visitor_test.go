@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"testing"
@@ -75,6 +77,34 @@ func (v *visitor) body(calls ...call) []byte {
 	raw, err := json.Marshal(batch)
 	require.NoError(v.t, err)
 	return raw
+}
+
+// batch is a request to the collector as a page of the site makes it.
+func (w *world) batch(body []byte) *http.Request {
+	req, err := http.NewRequest(http.MethodPost, w.site+"/_people/v1/batch", bytes.NewReader(body))
+	if err != nil {
+		panic(err) // the address is ours
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Origin", w.site)
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	req.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36")
+	return req
+}
+
+// post sends a body to the collector.
+func (w *world) post(client *http.Client, body []byte, change ...func(*http.Request)) (int, []byte) {
+	w.t.Helper()
+	req := w.batch(body)
+	for _, c := range change {
+		c(req)
+	}
+	res, err := client.Do(req)
+	require.NoError(w.t, err)
+	defer func() { require.NoError(w.t, res.Body.Close()) }()
+	answer, err := io.ReadAll(res.Body)
+	require.NoError(w.t, err)
+	return res.StatusCode, answer
 }
 
 // send posts calls and takes in the answer; every request comes a moment later.

@@ -3,30 +3,25 @@ package integration
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
+	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
 )
 
 // demo runs the Caddyfile of the repository's root as it stands, on other
-// ports and with a store of its own, and returns the addresses of shop and
-// console.
-func demo(t *testing.T) (shop, console string) {
+// ports and with a store of its own. The console is asked as its operator.
+func demo(t *testing.T) *world {
 	t.Helper()
 	text, err := os.ReadFile("../Caddyfile")
 	require.NoError(t, err)
@@ -34,71 +29,18 @@ func demo(t *testing.T) (shop, console string) {
 	require.NoError(t, err)
 	caddyfile := string(text)
 	port := func(usual string) string {
-		address := freeAddress(t)
-		free := address[strings.LastIndexByte(address, ':')+1:]
+		_, free, _ := strings.Cut(loopback.Free(t), ":")
 		require.Contains(t, caddyfile, ":"+usual)
 		caddyfile = strings.ReplaceAll(caddyfile, ":"+usual, ":"+free)
 		return "http://localhost:" + free
 	}
-	shop, _, console = port("8080"), port("8081"), port("8082")
+	w := &world{t: t, site: port("8080"), origin: port("8081"), console: port("8082")}
+	w.sign = func(r *http.Request) { r.SetBasicAuth("demo", "demo") }
 	caddyfile = strings.Replace(caddyfile, "persist_config off", "persist_config off\n\tadmin off", 1)
 	caddyfile = strings.Replace(caddyfile, "root demo/shop", "root "+filepath.Join(root, "demo/shop"), 1)
 	t.Setenv("PEOPLE_DATA", t.TempDir())
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
-	require.NoError(t, err)
-	require.NoError(t, caddy.Load(config, true))
-	t.Cleanup(func() { require.NoError(t, caddy.Stop()) })
-	return shop, console
-}
-
-// viewer reads the console's API as the demo's operator.
-type viewer struct {
-	t       *testing.T
-	console string
-}
-
-func (v viewer) get(path string, into any) {
-	v.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, v.console+"/"+path, nil)
-	require.NoError(v.t, err)
-	req.SetBasicAuth("demo", "demo")
-	res, err := http.DefaultClient.Do(req)
-	require.NoError(v.t, err)
-	defer func() { require.NoError(v.t, res.Body.Close()) }()
-	body, err := io.ReadAll(res.Body)
-	require.NoError(v.t, err)
-	require.Equal(v.t, http.StatusOK, res.StatusCode, string(body))
-	require.NoError(v.t, json.Unmarshal(body, into))
-}
-
-func (v viewer) persons() []map[string]any {
-	var list struct{ Persons []map[string]any }
-	v.get("api/persons", &list)
-	return list.Persons
-}
-
-// story is a timeline, oldest first: definition and, of custom events, the label.
-func (v viewer) story(person any) []string {
-	var list struct{ Events []timelineEvent }
-	v.get(fmt.Sprintf("api/persons/%v/events", person), &list)
-	slices.Reverse(list.Events)
-	out := []string{}
-	for _, e := range list.Events {
-		line := e.DefinitionID
-		for _, name := range []string{"path", "label"} {
-			if text, ok := e.Properties[name].(string); ok {
-				line += " " + text
-			}
-		}
-		out = append(out, line)
-	}
-	return out
-}
-
-// eventually waits until the store shows what a page has sent.
-func eventually(t *testing.T, check func(*assert.CollectT)) {
-	t.Helper()
-	require.EventuallyWithT(t, check, 15*time.Second, 100*time.Millisecond)
+	runHere(t, adapt(t, caddyfile))
+	return w
 }
 
 // example are the calls of the specification, word for word.
@@ -131,51 +73,49 @@ const (
 // TestWalkThroughTheDemo does what a newcomer does: opens the shop, looks
 // around, chats, and looks at himself in the console.
 func TestWalkThroughTheDemo(t *testing.T) {
-	shop, console := demo(t)
+	w := demo(t)
 	page := browsertest.New(t)
 	complaints := browsertest.Watch(t, page)
-	view := viewer{t, console}
 	step := func(steps ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
 		require.NoError(t, chromedp.Do(page, steps...))
 	}
 	eval := func(expression string) string { t.Helper(); return browsertest.Eval(t, page, expression) }
 
-	step(chromedp.Navigate(shop + "/"))
+	step(chromedp.Navigate(w.site + "/"))
 	assert.JSONEq(t, `[1, true]`, eval(`[document.querySelectorAll('script[src*="/_people/v1/sdk.js"]').length,
 		document.head.firstElementChild.matches('script[src*="/_people/v1/sdk.js"]')]`), "exactly one SDK script, first in head")
 	settled(t, page)
-	assert.Empty(t, view.persons(), "a visitor is not shown")
+	assert.Empty(t, w.persons(), "a visitor is not shown")
 
-	step(chromedp.Navigate(shop+"/product.html"), chromedp.Click(chromedp.CSS(`#favourite`)))
+	step(chromedp.Navigate(w.site+"/product.html"), chromedp.Click(chromedp.CSS(`#favourite`)))
 	settled(t, page)
-	assert.Empty(t, view.persons())
+	assert.Empty(t, w.persons())
 	assert.JSONEq(t, exampleFailure, eval(`new PeopleTrackingSDK().track('action')`), "an instance of its own, before its init")
 
-	var lead map[string]any
+	var lead person
 	t.Run("chat starts", func(t *testing.T) {
 		step(chromedp.Click(chromedp.CSS(`.lc-widget-button`)), chromedp.SendKeys(chromedp.CSS(`.lc-widget-input`), "Does it fit my car?"), chromedp.KeyEvent(kb.Enter))
-		eventually(t, func(c *assert.CollectT) { assert.Len(c, view.persons(), 1) })
-		lead = view.persons()[0]
-		assert.Equal(t, "LEAD", lead["type"])
+		eventually(t, func(c *assert.CollectT) { assert.Len(c, w.persons(), 1) })
+		lead = w.persons()[0]
+		assert.Equal(t, "LEAD", lead.Type)
 		assert.Equal(t, []string{
 			"sessionStarted", "pageView /", "pageView /product.html", "action add-to-favorites", "personMerged",
-		}, view.story(lead["id"]), "with the earlier activity")
+		}, w.story(lead.ID, "path", "label"), "with the earlier activity")
 	})
 
 	t.Run("the specification's examples", func(t *testing.T) {
-		step(chromedp.Navigate(shop + "/"))
+		step(chromedp.Navigate(w.site + "/"))
 		eval(`window.sdk = window.pe = new PeopleTrackingSDK(), null`)
 		assert.JSONEq(t, exampleSuccess, eval(`sdk.init('demo-shop-web-tracking')`))
 		assert.JSONEq(t, exampleSuccess, eval(exampleTrack))
 		assert.JSONEq(t, exampleSuccess, eval(exampleUpdate))
 		assert.JSONEq(t, exampleSuccess, eval(exampleAppend))
-		person := view.persons()[0]
-		assert.Equal(t, lead["id"], person["id"])
-		assert.Equal(t, []any{"Semi", "Gabcik", "Holsen", "Prague"}, []any{person["firstName"], person["middleName"], person["lastName"], person["city"]})
-		attributes := person["customAttributes"].(map[string]any)
-		assert.Equal(t, "Mercedes", attributes["car"])
-		assert.Equal(t, "special", attributes["category"].([]any)[0].(map[string]any)["name"])
+		known := w.persons()[0]
+		assert.Equal(t, lead.ID, known.ID)
+		assert.Equal(t, []string{"Semi", "Gabcik", "Holsen", "Prague"}, []string{known.FirstName, known.MiddleName, known.LastName, known.City})
+		assert.Equal(t, "Mercedes", known.CustomAttributes["car"])
+		assert.Equal(t, "special", known.CustomAttributes["category"].([]any)[0].(map[string]any)["name"])
 
 		var failure struct {
 			Success bool
@@ -190,26 +130,26 @@ func TestWalkThroughTheDemo(t *testing.T) {
 	})
 
 	t.Run("a token authenticates", func(t *testing.T) {
-		step(chromedp.Navigate(shop+"/account.html"), chromedp.SendKeys(chromedp.CSS(`#sign-in [name=email]`), "semi@example.com"), chromedp.KeyEvent(kb.Enter))
-		eventually(t, func(c *assert.CollectT) { assert.Len(c, view.persons(), 2) })
-		persons := view.persons()
-		at := slices.IndexFunc(persons, func(p map[string]any) bool { return p["subject"] == "semi@example.com" })
+		step(chromedp.Navigate(w.site+"/account.html"), chromedp.SendKeys(chromedp.CSS(`#sign-in [name=email]`), "semi@example.com"), chromedp.KeyEvent(kb.Enter))
+		eventually(t, func(c *assert.CollectT) { assert.Len(c, w.persons(), 2) })
+		persons := w.persons()
+		at := slices.IndexFunc(persons, func(p person) bool { return p.Subject == "semi@example.com" })
 		require.GreaterOrEqual(t, at, 0)
-		assert.Equal(t, lead["id"], persons[at]["links"].([]any)[0].(map[string]any)["personId"], "linked, not merged (B6)")
-		assert.NotContains(t, view.story(persons[at]["id"]), "action add-to-favorites")
+		assert.Equal(t, lead.ID, persons[at].Links[0].PersonID, "linked, not merged (B6)")
+		assert.NotContains(t, w.story(persons[at].ID), "action add-to-favorites")
 	})
 
 	t.Run("logout makes a new visitor", func(t *testing.T) {
-		step(chromedp.Click(chromedp.CSS(`#sign-out`)), chromedp.Navigate(shop+"/checkout.html"))
+		step(chromedp.Click(chromedp.CSS(`#sign-out`)), chromedp.Navigate(w.site+"/checkout.html"))
 		settled(t, page)
-		persons := view.persons()
+		persons := w.persons()
 		require.Len(t, persons, 2, "the new visitor is not shown")
 		for _, p := range persons {
-			assert.NotContains(t, view.story(p["id"]), "pageView /checkout.html")
+			assert.NotContains(t, w.story(p.ID, "path"), "pageView /checkout.html")
 		}
 	})
 	assert.Empty(t, complaints.All(), "no error, warning or violation on any page")
-	shots(t, page, shop, console)
+	shots(t, page, w)
 }
 
 // settled waits until the page's calls have been answered.
@@ -220,7 +160,7 @@ func settled(t *testing.T, page context.Context) {
 }
 
 // shots saves pictures of shop and console where WALK_SHOTS names a folder.
-func shots(t *testing.T, page context.Context, shop, console string) {
+func shots(t *testing.T, page context.Context, w *world) {
 	t.Helper()
 	folder := os.Getenv("WALK_SHOTS")
 	if folder == "" {
@@ -228,9 +168,9 @@ func shots(t *testing.T, page context.Context, shop, console string) {
 	}
 	picture := func(name string) { browsertest.Screenshot(t, page, filepath.Join(folder, name+".png")) }
 	for _, at := range []struct{ name, url string }{
-		{"shop", shop + "/"},
-		{"account", shop + "/account.html"},
-		{"console", strings.Replace(console, "http://", "http://demo:demo@", 1) + "/"},
+		{"shop", w.site + "/"},
+		{"account", w.site + "/account.html"},
+		{"console", strings.Replace(w.console, "http://", "http://demo:demo@", 1) + "/"},
 	} {
 		require.NoError(t, chromedp.Do(page, chromedp.Navigate(at.url)))
 		picture(at.name)
