@@ -41,7 +41,7 @@ func (s *snapshot) iterator(reverse bool) *engine.Iterator {
 		it = &s.reverse
 	}
 	if *it == nil {
-		*it = s.txn.NewIterator(engine.IteratorOptions{Reverse: reverse})
+		*it = s.txn.NewIterator(engine.IteratorOptions{Reverse: reverse, AllVersions: true})
 	}
 	return *it
 }
@@ -63,24 +63,93 @@ func (s *snapshot) Get(key []byte) ([]byte, error) {
 
 func (s *snapshot) Scan(r store.Range) ([]store.Entry, error) {
 	it := s.iterator(r.Reverse)
-	var out []store.Entry
-	for seek(it, r); it.Valid() && len(out) < r.Limit; it.Next() {
-		item := it.Item()
-		key := item.Key()
-		if r.Reverse && bytes.Compare(key, r.From) < 0 || !r.Reverse && r.To != nil && bytes.Compare(key, r.To) >= 0 {
+	f := found{Range: r}
+	for seek(it, r); it.Valid(); it.Next() {
+		more, err := f.take(it.Item())
+		if err != nil {
+			return nil, readError(err)
+		}
+		if !more {
 			break
 		}
-		entry := store.Entry{Key: bytes.Clone(key)}
-		if !r.KeysOnly {
-			value, err := item.ValueCopy(nil)
-			if err != nil {
-				return nil, readError(err)
-			}
-			entry.Value = value
-		}
-		out = append(out, entry)
 	}
-	return out, nil
+	return f.entries(), nil
+}
+
+// found is what a scan has come across. The iterator gives all versions of a
+// key, deletions among them: left to itself it would walk over however many
+// deleted keys follow the range, in search of one that is there.
+type found struct {
+	store.Range
+	out    []store.Entry
+	last   []byte       // the key of the version before
+	latest *store.Entry // in the reverse direction: what is known of that key, nil when it was deleted
+}
+
+// take takes the next version in, and says whether more may follow.
+func (f *found) take(item *engine.Item) (more bool, err error) {
+	key := item.Key()
+	if f.Reverse && bytes.Compare(key, f.From) < 0 || !f.Reverse && f.To != nil && bytes.Compare(key, f.To) >= 0 {
+		return false, nil
+	}
+	same := bytes.Equal(key, f.last)
+	if f.Reverse {
+		return f.takeOlder(item, same)
+	}
+	if same {
+		return true, nil // an older version
+	}
+	if len(f.out) == f.Limit {
+		return false, nil
+	}
+	f.last = append(f.last[:0], key...)
+	if item.IsDeletedOrExpired() {
+		return true, nil
+	}
+	e, err := f.entry(item)
+	f.out = append(f.out, e)
+	return len(f.out) < f.Limit, err
+}
+
+// takeOlder is take in the reverse direction, in which the latest version of a
+// key comes last.
+func (f *found) takeOlder(item *engine.Item, same bool) (more bool, err error) {
+	if !same {
+		f.settle()
+		if len(f.out) == f.Limit {
+			return false, nil
+		}
+		f.last = append(f.last[:0], item.Key()...)
+	}
+	if item.IsDeletedOrExpired() {
+		f.latest = nil
+		return true, nil
+	}
+	e, err := f.entry(item)
+	f.latest = &e
+	return true, err
+}
+
+// settle takes the key before over, the latest version of which is known now.
+func (f *found) settle() {
+	if f.latest != nil {
+		f.out, f.latest = append(f.out, *f.latest), nil
+	}
+}
+
+func (f *found) entries() []store.Entry {
+	f.settle()
+	return f.out
+}
+
+func (f *found) entry(item *engine.Item) (store.Entry, error) {
+	e := store.Entry{Key: bytes.Clone(f.last)}
+	if f.KeysOnly {
+		return e, nil
+	}
+	var err error
+	e.Value, err = item.ValueCopy(nil)
+	return e, err
 }
 
 // seek puts it on the first key of r in its order. Badger's reverse seek stops
@@ -93,7 +162,7 @@ func seek(it *engine.Iterator, r store.Range) {
 		it.Rewind()
 	default:
 		it.Seek(r.To)
-		if it.Valid() && bytes.Equal(it.Item().Key(), r.To) {
+		for it.Valid() && bytes.Equal(it.Item().Key(), r.To) {
 			it.Next()
 		}
 	}

@@ -76,6 +76,32 @@ var scans = map[string]func(*testing.T, store.Store){
 		})
 		assert.Equal(t, entries([]int{0}, false), scan(t, s, store.Range{Limit: 9}))
 	},
+	"ok/scan of rewritten and deleted keys": func(t *testing.T, s store.Store) {
+		random := rand.New(rand.NewPCG(3, 4))
+		model := map[string]string{}
+		for round := range 30 {
+			for step := range 4 {
+				k, v := key(random.IntN(12)), fmt.Sprintf("%d.%d", round, step)
+				remove := random.IntN(2) == 0
+				update(t, s, func(tx store.Tx) error {
+					if remove {
+						return tx.Delete(k)
+					}
+					return tx.Put(k, []byte(v))
+				})
+				if model[string(k)] = v; remove {
+					delete(model, string(k))
+				}
+			}
+			for range 10 {
+				r := store.Range{From: key(random.IntN(8)), Reverse: random.IntN(2) == 0, Limit: 1 + random.IntN(12)}
+				if random.IntN(3) > 0 {
+					r.To = key(random.IntN(14))
+				}
+				assert.Equal(t, expected(model, r), scan(t, s, r), "round %d, %q", round, r)
+			}
+		}
+	},
 	"ok/full scan": func(t *testing.T, s store.Store) {
 		fill(t, s, 2*store.MaxScan+10)
 		got := scan(t, s, store.Range{Limit: store.MaxScan})
