@@ -78,7 +78,7 @@ func (c *checker) liveVisitor(p *profile) error {
 func (c *checker) person(p *profile) error {
 	state, at := byte(listedIdle), max(p.activity, p.created)
 	if !p.open.id.zero() {
-		state, at = listedLive, p.open.start
+		state, at = listedLive, p.open.queued
 	}
 	if p.listed != state || p.listing != at {
 		c.wrong("a person listed in state %d at %d who belongs into state %d at %d", p.listed, p.listing, state, at)

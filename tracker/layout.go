@@ -33,7 +33,7 @@ const (
 	tableSubject   = 'U' // account type NUL subject → profile
 	tableDedupe    = 'D' // 0 account device client → recorded; day … client → to be forgotten
 	tableQueue     = 'Q' // shard deadline kind account id… → deadline
-	tableListing   = 'L' // account type state ~time profile → persons by activity
+	tableListing   = 'L' // account type state ~time profile → persons by activity, or by the deadline of an open session
 	tableSearch    = 'N' // account field token NUL profile → search
 	tableRetention = 'f' // no more: how far old events are forgotten
 	tableJob       = 'J' // kind account id → what is being removed, in chunks
@@ -257,7 +257,8 @@ func parseTombRef(ref []byte) (table byte, hash digest, err error) {
 }
 
 // The states of a listing: persons with an open session are few, change
-// constantly and are sorted when read; the others stand at their last activity.
+// constantly and are sorted when read, so that they stand at the deadline in the
+// queue, behind which no tombstones lie; the others stand at their last activity.
 const (
 	listedLive = 1
 	listedIdle = 2
@@ -273,6 +274,11 @@ func listingPrefix(a Account, t PersonType, state byte) []byte {
 
 func listingKey(a Account, t PersonType, state byte, ms int64, p id) []byte {
 	return append(appendNewest(listingPrefix(a, t, state), ms), p[:]...)
+}
+
+// positionOf is where the entry of an idle person stands.
+func positionOf(key []byte) position {
+	return position{int64(^binary.BigEndian.Uint64(key[len(key)-24:])), lastID(key)}
 }
 
 func searchPrefix(a Account, field byte, token string) []byte {

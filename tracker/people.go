@@ -14,8 +14,9 @@ const (
 	defaultPersons = 50
 	mostPersons    = 100
 	// maxLive bounds how many persons with an open session are sorted by their
-	// last activity; whoever stands behind them is listed by session start.
-	maxLive = store.MaxScan
+	// last activity, those first who began or were looked at by the sweeper last.
+	// Others are listed when their session is over.
+	maxLive = 5 * store.MaxScan
 )
 
 // reading is one query's view of the store.
@@ -120,14 +121,9 @@ func (p *Person) take(name string, value []byte) error {
 		p.CustomAttributes[attribute] = value
 		return nil
 	}
-	scalars := map[string]*string{
-		"firstName": &p.FirstName, "middleName": &p.MiddleName, "lastName": &p.LastName, "address": &p.Address,
-		"city": &p.City, "country": &p.Country, "birthDate": &p.BirthDate, "gender": &p.Gender,
-		"preferredLanguage": &p.PreferredLanguage, "profilePicture": &p.ProfilePicture,
-	}
 	var err error
-	switch into, scalar := scalars[name]; {
-	case scalar:
+	switch into := p.scalar(name); {
+	case into != nil:
 		err = json.Unmarshal(value, into)
 	case name == fieldTags:
 		err = json.Unmarshal(value, &p.Tags)
@@ -136,6 +132,33 @@ func (p *Person) take(name string, value []byte) error {
 	}
 	if err != nil {
 		return fmt.Errorf("reading property %s: %w", name, err)
+	}
+	return nil
+}
+
+// scalar is where a property of one text belongs, nil for any other.
+func (p *Person) scalar(name string) *string {
+	switch name {
+	case "firstName":
+		return &p.FirstName
+	case "middleName":
+		return &p.MiddleName
+	case "lastName":
+		return &p.LastName
+	case "address":
+		return &p.Address
+	case "city":
+		return &p.City
+	case "country":
+		return &p.Country
+	case "birthDate":
+		return &p.BirthDate
+	case "gender":
+		return &p.Gender
+	case "preferredLanguage":
+		return &p.PreferredLanguage
+	case "profilePicture":
+		return &p.ProfilePicture
 	}
 	return nil
 }

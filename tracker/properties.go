@@ -49,9 +49,14 @@ func (r *reading) addProperties(h held, of id) error {
 	if err != nil {
 		return err
 	}
-	cleared := map[string]bool{}
+	var cleared map[string]bool
 	for name := range h.fields {
-		cleared[name] = name[0] == hiddenField[0]
+		if name[0] == hiddenField[0] {
+			if cleared == nil {
+				cleared = map[string]bool{}
+			}
+			cleared[name] = true
+		}
 	}
 	for _, entry := range entries {
 		name := string(entry.Key[len(prefix):])
@@ -85,15 +90,27 @@ func (r *reading) addItems(h held, of id, cleared map[string]bool) error {
 	return nil
 }
 
+// sameValue says by what two values of a list property are told apart, nil for
+// any other property.
+func sameValue(name string) func(string) string {
+	switch name {
+	case fieldTags:
+		return func(s string) string { return s }
+	case fieldEmail:
+		return schema.EmailKey
+	case fieldPhone:
+		return schema.PhoneKey
+	}
+	return nil
+}
+
 // joined is one property of two: the first, or both where it is a list.
 func joined(name string, first, second []byte) ([]byte, error) {
-	same := map[string]func(string) string{
-		fieldTags: func(s string) string { return s }, fieldEmail: schema.EmailKey, fieldPhone: schema.PhoneKey,
-	}[name]
-	switch {
-	case first == nil:
+	if first == nil {
 		return second, nil
-	case same == nil:
+	}
+	same := sameValue(name)
+	if same == nil {
 		return first, nil
 	}
 	var have, more []string

@@ -78,6 +78,8 @@ type Service struct {
 
 	outdated atomic.Bool // see watchLayout
 	compared atomic.Bool // the clock, with the store's
+
+	swept atomic.Int64 // no open session has an earlier deadline in the queue; 0 where that is not known
 }
 
 // New returns a Service on st, which stays the caller's to close.

@@ -108,6 +108,7 @@ func (s *Service) once(ctx context.Context, r *round) error {
 	var err error
 	if s.clock.Doubt() != nil {
 		r.since = time.Time{} // what is over meanwhile is settled when all goes on
+		s.swept.Store(0)
 	} else if err = s.sweepOnce(ctx, r.pass, r.since, now); !Unavailable(err) {
 		r.since = now.Add(-sweepOverlap) // what cannot be settled is tried again with the next full sweep
 	}
@@ -174,7 +175,22 @@ func (s *Service) sweepOnce(ctx context.Context, p pass, since, now time.Time) e
 			break
 		}
 	}
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if !p.long {
+		s.noteSwept(since, now, err)
+	}
+	return err
+}
+
+// noteSwept notes before which deadline no session is open any more. One that
+// could not be ended may be anywhere, until a pass over all has ended it.
+func (s *Service) noteSwept(since, now time.Time, err error) {
+	switch {
+	case err != nil:
+		s.swept.Store(0)
+	case since.IsZero() || s.swept.Load() != 0:
+		s.swept.Store(max(0, millis(now.Add(-sweepOverlap))))
+	}
 }
 
 // sweepShard works through the deadlines of one shard that are due, oldest

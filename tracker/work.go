@@ -147,14 +147,14 @@ func (w *work) flush() error {
 }
 
 // list moves a person's entry in the listing where it belongs: among those
-// with an open session, or at its last activity.
+// with an open session, by its deadline in the queue, or at its last activity.
 func (w *work) list(p *profile) error {
 	if !p.person() {
 		return nil
 	}
 	state, at := byte(listedIdle), max(p.activity, p.created)
 	if !p.open.id.zero() {
-		state, at = listedLive, p.open.start
+		state, at = listedLive, p.open.queued
 	}
 	return w.place(p, p.platformType(), state, at)
 }

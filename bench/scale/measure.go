@@ -37,6 +37,9 @@ func (w *world) measure(dir string, opts badger.Options, out io.Writer) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, end(st)) }()
+	if err := service.Sweep(background); err != nil { // as a server does when it starts
+		return err
+	}
 	cache := "the default"
 	if opts.IndexCacheBytes != 0 {
 		cache = strconv.FormatInt(opts.IndexCacheBytes>>20, 10) + " MB"
