@@ -26,8 +26,8 @@ func takeOver(t *testing.T, st store.Store) {
 		if err != nil {
 			return err
 		}
-		assert.Equal(t, []byte{1, 8, 1}, before)
-		return tx.Put([]byte("Z"), []byte{1, 8, 2})
+		assert.Equal(t, []byte{1, 8, 2}, before)
+		return tx.Put([]byte("Z"), []byte{1, 8, 3})
 	}))
 }
 
@@ -44,7 +44,7 @@ func TestStoreOfANewerProgramIsNotOpened(t *testing.T) {
 
 	require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\n}", site))
 	err = c.load("people_tracking {\nstore badger "+newer+"\n}", site)
-	require.ErrorContains(t, err, "layout 2, this program knows 1")
+	require.ErrorContains(t, err, "layout 3, this program knows 2")
 	c.tracks() // the running configuration goes on
 	require.NoError(t, caddy.Stop())
 

@@ -34,6 +34,8 @@ func damagedDevices() map[string]damage {
 		"device's epochs":          {deviceDamage(anyDevice, func(d *device) { d.current().to = 5 }), 'O', "leave a gap"},
 		"device's successor":       {deviceDamage(func(d *device) bool { return len(d.epochs) > 1 }, func(d *device) { d.successor, d.current().profile = nobody, d.epochs[0].profile }), 'O', "which is not there"},
 		"visitor in a chat":        {deviceDamage(func(d *device) bool { return d.chat.zero() }, func(d *device) { d.chat = nobody }), 'O', "a visitor's device in a Live Chat session"},
+		"visitor stands elsewhere": {func(w *world) { w.placeVisitor(nobody) }, 'O', "of a visitor who stands elsewhere"},
+		"visitor who is a lead":    {deviceDamage(func(d *device) bool { return d.visitor != nil }, func(d *device) { d.visitor.kind = kindLead }), 'O', "of a visitor it is not"},
 		"visitor's other device":   {func(w *world) { w.strayVisitor() }, 'O', "a device whose visitor has another"},
 		"device of a merged":       {deviceDamage(func(d *device) bool { return len(d.epochs) > 1 }, func(d *device) { d.chat, d.current().profile = id{}, d.epochs[0].profile }), 'O', "whose visitor was merged"},
 		"person without a chat":    {deviceDamage(inAChat, func(d *device) { d.chat = id{} }), 'O', "without a Live Chat session"},

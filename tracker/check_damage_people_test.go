@@ -32,7 +32,8 @@ func damagedPeople() map[string]damage {
 		"kind of a profile":             {profileDamage(aLead, func(p *profile) { p.kind = 7 }), 'P', "no known kind"},
 		"listed visitor":                {profileDamage(aVisitor, func(p *profile) { p.listed = listedIdle }), 'P', "a visitor that stands in the list"},
 		"merged person":                 {profileDamage(authenticated, func(p *profile) { p.mergedInto = nobody }), 'P', "a person who authenticated and was merged"},
-		"visitor without a device":      {profileDamage(aVisitor, func(p *profile) { p.device = nobody }), 'P', "a visitor without a device"},
+		"visitor without a device":      {profileDamage(aVisitor, func(p *profile) { p.device, p.within = nobody, nil }), 'P', "a visitor without a device"},
+		"visitor's record is nowhere":   {func(w *world) { w.placeVisitor(nobody) }, 'P', "whose record is not with device"},
 		"visitor of another's device":   {func(w *world) { w.strayVisitor() }, 'P', "the device of this visitor is somebody else's"},
 		"visitor that never expires":    {profileDamage(aVisitor, func(p *profile) { p.expiry = 0 }), 'P', "never expires"},
 		"visitor's deadline":            {lost(tableQueue, dueFor(dueVisitor)), 'P', "a visitor whose deadline is not in the queue"},
@@ -94,8 +95,14 @@ func damagedProperties() map[string]damage {
 func (w *world) strayVisitor() {
 	one := w.firstProfile(aVisitor)
 	other := w.firstProfile(func(p *profile) bool { return aVisitor(p) && p.id != one.id })
-	other.device = one.device
+	other.device, other.within = one.device, nil
 	w.putProfile(other)
+}
+
+// placeVisitor says that a visitor's record is with another device.
+func (w *world) placeVisitor(device id) {
+	v := w.firstProfile(aVisitor)
+	w.change(store.Entry{Key: idKey(tableProfile, v.account, v.id), Value: visitorPlace(device)})
 }
 
 // strayReference lets a profile refer to a device that never was its.

@@ -55,6 +55,9 @@ func (c *checker) deviceEntry(e store.Entry) error {
 			return err
 		}
 	}
+	if err := c.holds(d); err != nil {
+		return err
+	}
 	c.epochs(d)
 	for _, ep := range d.epochs {
 		p, err := c.profile(a, ep.profile)
@@ -85,6 +88,25 @@ func (c *checker) deviceEntry(e store.Entry) error {
 		return c.successor(d, p)
 	}
 	return c.bound(d, p)
+}
+
+// holds: the record of a visitor within a device's is of who the device is, and
+// found from the visitor's key.
+func (c *checker) holds(d *device) error {
+	if d.visitor == nil {
+		return nil
+	}
+	if !d.visitor.standsWith(d) {
+		c.wrong("a device with the record of a visitor it is not")
+	}
+	value, err := c.Get(idKey(tableProfile, d.account, d.visitor.id))
+	if err != nil {
+		return err
+	}
+	if place, err := placeOf(value); err != nil || place != d.id {
+		c.wrong("a device with the record of a visitor who stands elsewhere")
+	}
+	return nil
 }
 
 // epochs follow each other without a gap, and only the last goes on.

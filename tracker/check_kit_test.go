@@ -156,13 +156,23 @@ func (w *world) firstProfile(meant func(*profile) bool) *profile {
 }
 
 func (w *world) profileAt(e store.Entry) *profile {
-	p, err := decodeProfile(keyAccount(e.Key), lastID(e.Key), e.Value)
-	require.NoError(w.t, err)
+	var p *profile
+	require.NoError(w.t, w.store.View(w.t.Context(), func(r store.Reader) (err error) {
+		p, err = readProfile(r, keyAccount(e.Key), lastID(e.Key))
+		return err
+	}))
+	require.NotNil(w.t, p)
 	return p
 }
 
-func (w *world) putProfile(p *profile) {
-	w.change(store.Entry{Key: idKey(tableProfile, p.account, p.id), Value: p.encode()})
+func (w *world) putProfile(p *profile) { w.change(entryOf(p)) }
+
+// entryOf is the entry that the record of a profile stands in.
+func entryOf(p *profile) store.Entry {
+	if d := p.within; d != nil {
+		return store.Entry{Key: idKey(tableDevice, d.account, d.id), Value: d.encode()}
+	}
+	return store.Entry{Key: idKey(tableProfile, p.account, p.id), Value: p.encode()}
 }
 
 func aVisitor(p *profile) bool       { return p.kind == kindVisitor && p.mergedInto.zero() }

@@ -1,6 +1,9 @@
 package tracker
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+)
 
 // has says whether there is a value.
 func (c *checker) has(key []byte) (bool, error) {
@@ -24,7 +27,10 @@ func (c *checker) profile(a Account, i id) (*profile, error) {
 	if bytes.Equal(key, c.recent) {
 		return c.recentProfile, nil
 	}
-	p, err := look(c, key, func(value []byte) (*profile, error) { return decodeProfile(a, i, value) })
+	p, err := readProfile(c, a, i)
+	if errors.Is(err, errMalformed) {
+		p, err = nil, nil // reported where it stands
+	}
 	if err == nil {
 		c.recent, c.recentProfile = key, p
 	}

@@ -18,9 +18,9 @@ func (c *checker) profileEntry(e store.Entry) error {
 		return nil
 	}
 	a, i := keyAccount(e.Key), keyID(e.Key, 3)
-	p, err := decodeProfile(a, i, e.Value)
-	if !c.decoded(err) {
-		return nil
+	p, err := c.recordOf(a, i, e.Value)
+	if p == nil || err != nil {
+		return err
 	}
 	c.recent, c.recentProfile = e.Key, p
 	switch {
@@ -48,6 +48,31 @@ func (c *checker) profileEntry(e store.Entry) error {
 		return err
 	}
 	return c.family(p)
+}
+
+// recordOf is the record that stands under the key of a profile, or which the
+// key leads to; nil when it can't be read, which is reported.
+func (c *checker) recordOf(a Account, i id, value []byte) (*profile, error) {
+	place, err := placeOf(value)
+	if !c.decoded(err) {
+		return nil, nil //nolint:nilnil // reported
+	}
+	if place.zero() {
+		p, err := decodeProfile(a, i, value)
+		if !c.decoded(err) {
+			return nil, nil //nolint:nilnil // reported
+		}
+		return p, nil
+	}
+	d, err := c.device(a, place)
+	if err != nil {
+		return nil, err
+	}
+	if d == nil || d.visitor == nil || d.visitor.id != i {
+		c.wrong("a visitor whose record is not with device %s", place)
+		return nil, nil //nolint:nilnil // reported
+	}
+	return d.visitor, nil
 }
 
 func (c *checker) liveVisitor(p *profile) error {

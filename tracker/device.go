@@ -26,7 +26,8 @@ type device struct {
 	epochs  []epoch // the last is the present one
 	windows []tabWindow
 
-	dirty bool
+	visitor *profile // the visitor it is, nil while it is a person's
+	dirty   bool
 }
 
 // siteSeen is a site's session cookie this device presented.
@@ -74,7 +75,7 @@ func (d *device) current() *epoch {
 }
 
 func (d *device) encode() []byte {
-	e := newEncoder(256)
+	e := newEncoder(384)
 	for _, t := range d.tokens {
 		e.bytes(2, t[:])
 	}
@@ -112,6 +113,9 @@ func (d *device) encode() []byte {
 	e.int(14, d.consent)
 	e.int(15, d.notBefore)
 	e.int(16, d.gone)
+	if d.visitor != nil {
+		e.nested(17, func(n *encoder) { d.visitor.encodeTo(n, id{}) })
+	}
 	return e.b
 }
 
@@ -124,6 +128,7 @@ func (w tabWindow) encode(e *encoder) {
 func decodeDevice(a Account, i id, value []byte) (*device, error) {
 	d := &device{id: i, account: a}
 	var inner error
+	var visitor []byte
 	err := decodeValue(value, func(f field) {
 		switch f.number {
 		case 2:
@@ -159,9 +164,14 @@ func decodeDevice(a Account, i id, value []byte) (*device, error) {
 			d.notBefore = f.int()
 		case 16:
 			d.gone = f.int()
+		case 17:
+			visitor = f.data
 		}
 	})
-	return d, firstError(err, inner)
+	if err = firstError(err, inner); err == nil && visitor != nil {
+		err = d.takeVisitor(visitor)
+	}
+	return d, err
 }
 
 func decodeSiteSeen(b []byte) (s siteSeen, err error) {

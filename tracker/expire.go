@@ -48,19 +48,17 @@ func (w *work) visitorDue(key, ref []byte) (again bool, err error) {
 			return false, err
 		}
 	}
-	delete(w.profiles, p.id)
-	return false, w.remove(idKey(tableProfile, p.account, p.id), key)
+	if err := w.removeProfile(p); err != nil {
+		return false, err
+	}
+	return false, w.tx.Delete(key)
 }
 
 // forgetDevice deletes the visitor's device with its cookies, unless it went
 // on to be somebody else.
 func (w *work) forgetDevice(p *profile) error {
-	value, err := w.tx.Get(idKey(tableDevice, p.account, p.device))
-	if err != nil || len(value) == 0 {
-		return err
-	}
-	d, err := decodeDevice(p.account, p.device, value)
-	if err != nil {
+	d, err := w.loadDevice(p.device)
+	if err != nil || d == nil {
 		return err
 	}
 	if current := d.current(); current != nil && current.profile != p.id {
@@ -86,7 +84,7 @@ func (w *work) forgetDevice(p *profile) error {
 			return err
 		}
 	}
-	return w.tx.Delete(idKey(tableDevice, p.account, d.id))
+	return w.dropDevice(d)
 }
 
 // forgetKey deletes a token or boot unless it leads to another device by now.

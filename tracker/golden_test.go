@@ -161,6 +161,11 @@ func goldenRecords() []goldenRecord {
 	tomb := tombstone{at: goldenTime, until: goldenTime + 1}
 	erased := &profile{id: p, account: a, kind: kindLead, created: goldenTime, erasing: goldenTime + 1}
 	asked := &device{id: p, account: a, tokens: []digest{patternDigest(1)}, consent: goldenTime, notBefore: goldenTime + 1, gone: goldenTime + 2}
+	at := &device{id: p, account: a, tokens: []digest{patternDigest(1)}, epochs: []epoch{{name: "abcdefghijkl", profile: o, from: goldenTime}}}
+	at.visitor = &profile{
+		id: o, account: a, kind: kindVisitor, created: goldenTime, activity: goldenTime + 1, device: p, expiry: goldenTime + 2, within: at,
+		open: openSession{id: third, home: o, start: goldenTime + 3, last: goldenTime + 4, queued: goldenTime + 5, count: 2},
+	}
 	over := &chat{id: p, account: a, profile: o, ended: goldenTime, grave: goldenTime + 1}
 	live := &chat{
 		id: p, account: a, profile: o, auth: true, widget: widgetID, sid: "sid-1", issued: goldenTime, started: goldenTime + 1, until: goldenTime + 2,
@@ -210,6 +215,8 @@ func goldenRecords() []goldenRecord {
 		{"E merged", told, told.encode(), readEvent},
 		{"P erased person", erased, erased.encode(), readProfile},
 		{"O device that consented", asked, asked.encode(), func(b []byte) (any, error) { return decodeDevice(a, p, b) }},
+		{"O device with its visitor", at, at.encode(), func(b []byte) (any, error) { return decodeDevice(a, p, b) }},
+		{"P place of a visitor", o, visitorPlace(o), func(b []byte) (any, error) { return placeOf(b) }},
 		{"W ended chat", over, over.encode(), func(b []byte) (any, error) { return decodeChat(a, p, b) }},
 		{"C tombstone", cookieRecord{ended: goldenTime}, cookieRecord{ended: goldenTime}.encode(), func(b []byte) (any, error) { return decodeCookie(b) }},
 		{"Y invalidation", invalidation{goldenTime, goldenTime + 1}, invalidation{goldenTime, goldenTime + 1}.encode(), func(b []byte) (any, error) { return decodeInvalidation(b) }},

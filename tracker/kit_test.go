@@ -270,17 +270,11 @@ func (b *browser) profile() *profile {
 		require.NotEmpty(b.t, value, "the browser's cookie leads nowhere")
 		i, _, err := decodeDeviceReference(value)
 		require.NoError(b.t, err)
-		value, err = r.Get(idKey(tableDevice, DefaultAccount, i))
+		d, err := readDevice(r, DefaultAccount, i)
 		if err != nil {
 			return err
 		}
-		d, err := decodeDevice(DefaultAccount, i, value)
-		require.NoError(b.t, err)
-		value, err = r.Get(idKey(tableProfile, DefaultAccount, d.current().profile))
-		if err != nil {
-			return err
-		}
-		p, err = decodeProfile(DefaultAccount, d.current().profile, value)
+		p, err = readProfile(r, DefaultAccount, d.current().profile)
 		return err
 	}))
 	return p

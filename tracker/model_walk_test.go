@@ -74,10 +74,31 @@ func takeStock(st store.Store, now int64) (*walk, error) {
 	return k, k.decode()
 }
 
-func (k *walk) decode() (err error) {
+// takeProfile takes a profile's record from where it stands.
+func (k *walk) takeProfile(i id, value []byte) error {
+	place, err := placeOf(value)
+	if err != nil {
+		return err
+	}
+	if place.zero() {
+		k.profiles[i], err = decodeProfile(DefaultAccount, i, value)
+		return err
+	}
+	d, err := decodeDevice(DefaultAccount, place, k.keys[tableDevice][string(idKey(tableDevice, DefaultAccount, place))])
+	if err != nil {
+		return err
+	}
+	if d.visitor == nil || d.visitor.id != i {
+		k.failf("the record of visitor %s is not with device %s", i, place)
+		return nil
+	}
+	k.profiles[i] = d.visitor
+	return nil
+}
+
+func (k *walk) decode() error {
 	for key, value := range k.keys[tableProfile] {
-		i := lastID([]byte(key))
-		if k.profiles[i], err = decodeProfile(DefaultAccount, i, value); err != nil {
+		if err := k.takeProfile(lastID([]byte(key)), value); err != nil {
 			return err
 		}
 	}

@@ -71,11 +71,7 @@ func (r *reading) person(personID string) (*profile, error) {
 }
 
 func (r *reading) hot(i id) (*profile, error) {
-	value, err := r.Get(idKey(tableProfile, r.account, i))
-	if err != nil || len(value) == 0 {
-		return nil, err
-	}
-	return decodeProfile(r.account, i, value)
+	return readProfile(r, r.account, i)
 }
 
 // portray fills in everything that is known of a person.

@@ -11,7 +11,8 @@ const (
 
 // profile is the hot record of a visitor or person, and the guard of all its
 // aggregates: every operation on its sessions, events, properties and merges
-// reads and writes it. It is rewritten at most once a request.
+// reads and writes it. It is rewritten at most once a request. That of a living
+// visitor stands within the record of its device, see visitorrecord.go.
 type profile struct {
 	id       id
 	account  Account
@@ -35,7 +36,8 @@ type profile struct {
 	erasing  int64  // when it was erased; it is gone for everybody, and removed piece by piece (B33)
 	absorbed uint64 // leads that are part of this person, with their properties
 
-	dirty bool
+	within *device // the device whose record holds this one, nil when it stands by itself
+	dirty  bool
 }
 
 // openSession is the current activity session; a zero id means there is none.
@@ -68,6 +70,12 @@ func (p *profile) updatable() bool { return p.person() && !p.customer }
 
 func (p *profile) encode() []byte {
 	e := newEncoder(192)
+	p.encodeTo(e, p.device)
+	return e.b
+}
+
+// encodeTo leaves the device to the caller: a record within it goes without.
+func (p *profile) encodeTo(e *encoder, device id) {
 	e.uint(1, uint64(p.kind))
 	e.bool(2, p.customer)
 	e.id(3, p.mergedInto)
@@ -75,7 +83,7 @@ func (p *profile) encode() []byte {
 	e.int(5, p.created)
 	e.int(6, p.modified)
 	e.int(7, p.activity)
-	e.id(8, p.device)
+	e.id(8, device)
 	e.int(9, p.expiry)
 	e.uint(10, uint64(p.listed))
 	e.int(11, p.listing)
@@ -93,59 +101,65 @@ func (p *profile) encode() []byte {
 		e.int(24, p.open.queued)
 		e.uint(25, p.open.count)
 	}
-	return e.b
 }
 
 func decodeProfile(a Account, i id, value []byte) (*profile, error) {
 	p := &profile{id: i, account: a}
-	err := decodeValue(value, func(f field) {
-		switch f.number {
-		case 1:
-			p.kind = kind(f.value)
-		case 2:
-			p.customer = f.bool()
-		case 3:
-			p.mergedInto = f.id()
-		case 4:
-			p.mergePoint = f.int()
-		case 5:
-			p.created = f.int()
-		case 6:
-			p.modified = f.int()
-		case 7:
-			p.activity = f.int()
-		case 8:
-			p.device = f.id()
-		case 9:
-			p.expiry = f.int()
-		case 10:
-			p.listed = byte(f.value)
-		case 11:
-			p.listing = f.int()
-		case 12:
-			p.subjectType = f.string()
-		case 13:
-			p.subject = f.string()
-		case 14:
-			p.erasing = f.int()
-		case 15:
-			p.absorbed = f.value
-		case 20:
-			p.open.id = f.id()
-		case 21:
-			p.open.home = f.id()
-		case 22:
-			p.open.start = f.int()
-		case 23:
-			p.open.last = f.int()
-		case 24:
-			p.open.queued = f.int()
-		case 25:
-			p.open.count = f.value
-		}
-	})
+	err := decodeValue(value, p.take)
+	p.settled()
+	return p, err
+}
+
+// settled completes what a record leaves out.
+func (p *profile) settled() {
 	if !p.open.id.zero() && p.open.home.zero() {
 		p.open.home = p.id
 	}
-	return p, err
+}
+
+func (p *profile) take(f field) {
+	switch f.number {
+	case 1:
+		p.kind = kind(f.value)
+	case 2:
+		p.customer = f.bool()
+	case 3:
+		p.mergedInto = f.id()
+	case 4:
+		p.mergePoint = f.int()
+	case 5:
+		p.created = f.int()
+	case 6:
+		p.modified = f.int()
+	case 7:
+		p.activity = f.int()
+	case 8:
+		p.device = f.id()
+	case 9:
+		p.expiry = f.int()
+	case 10:
+		p.listed = byte(f.value)
+	case 11:
+		p.listing = f.int()
+	case 12:
+		p.subjectType = f.string()
+	case 13:
+		p.subject = f.string()
+	case 14:
+		p.erasing = f.int()
+	case 15:
+		p.absorbed = f.value
+	case 20:
+		p.open.id = f.id()
+	case 21:
+		p.open.home = f.id()
+	case 22:
+		p.open.start = f.int()
+	case 23:
+		p.open.last = f.int()
+	case 24:
+		p.open.queued = f.int()
+	case 25:
+		p.open.count = f.value
+	}
 }

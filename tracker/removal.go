@@ -86,8 +86,7 @@ func (r *removal) profile(p *profile) (done bool, err error) {
 			return false, err
 		}
 	}
-	delete(r.profiles, p.id)
-	return true, r.tx.Delete(idKey(tableProfile, p.account, p.id))
+	return true, r.removeProfile(p)
 }
 
 // references removes what names the profile elsewhere: devices, Live Chat

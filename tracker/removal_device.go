@@ -5,7 +5,7 @@ import "time"
 // device removes a device that still is the erased profile. One that went on
 // to be somebody else forgets that it ever was.
 func (r *removal) device(p *profile, i id) (done bool, err error) {
-	d, err := r.deviceOf(p.account, i)
+	d, err := r.loadDevice(i)
 	if err != nil || d == nil {
 		return true, err
 	}
@@ -24,20 +24,13 @@ func (r *removal) device(p *profile, i id) (done bool, err error) {
 			d.epochs[n].profile = id{}
 		}
 	}
-	return true, r.tx.Put(idKey(tableDevice, d.account, d.id), d.encode())
-}
-
-func (r *removal) deviceOf(a Account, i id) (*device, error) {
-	value, err := r.tx.Get(idKey(tableDevice, a, i))
-	if err != nil || len(value) == 0 {
-		return nil, err
-	}
-	return decodeDevice(a, i, value)
+	d.dirty = true
+	return true, nil
 }
 
 // forget removes a device whose visitor withdrew consent.
 func (r *removal) forget(i id) (again bool, err error) {
-	d, err := r.deviceOf(r.req.Account, i)
+	d, err := r.loadDevice(i)
 	if err != nil || d == nil {
 		return false, err
 	}
@@ -68,7 +61,7 @@ func (r *removal) removeDevice(d *device, at int64) (done bool, err error) {
 			return false, err
 		}
 	}
-	return true, r.tx.Delete(idKey(tableDevice, d.account, d.id))
+	return true, r.dropDevice(d)
 }
 
 // clientIDs removes the ids of the device's calls, day by day, and the windows

@@ -124,12 +124,8 @@ func (w *work) deviceAt(key []byte) (d *device, since int64, err error) {
 		return nil, 0, err
 	}
 	for hops := 0; hops < maxEpochs && !next.zero(); hops++ {
-		value, err := w.tx.Get(idKey(tableDevice, w.req.Account, next))
-		if err != nil || len(value) == 0 {
-			return nil, 0, err
-		}
-		d, err := decodeDevice(w.req.Account, next, value)
-		if err != nil {
+		d, err := w.loadDevice(next)
+		if err != nil || d == nil {
 			return nil, 0, err
 		}
 		if at, err := w.overtaken(d); at != 0 || err != nil {
@@ -167,6 +163,7 @@ func decodeDeviceReference(value []byte) (i id, since int64, err error) {
 // newDevice makes a device known by boot, with a visitor of its own.
 func (w *work) newDevice(boot digest) error {
 	w.device = &device{id: w.ids.id(), account: w.req.Account, boots: []digest{boot}, notBefore: w.notBefore, dirty: true}
+	w.keep(w.device)
 	if err := w.reuse(boot); err != nil {
 		return err
 	}
@@ -213,10 +210,8 @@ func (w *work) retireOverdue() error {
 	}
 	old := w.device
 	w.device = &device{id: w.ids.id(), account: w.req.Account, consent: old.consent, notBefore: old.notBefore, dirty: true}
-	old.successor = w.device.id
-	if err := w.tx.Put(idKey(tableDevice, old.account, old.id), old.encode()); err != nil {
-		return err
-	}
+	w.keep(w.device)
+	old.successor, old.dirty = w.device.id, true
 	if err := w.issueToken(); err != nil {
 		return err
 	}

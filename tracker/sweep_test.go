@@ -54,11 +54,9 @@ func TestB11DamagedRecordKeepsNothingElseFromEnding(t *testing.T) {
 		b.open()
 		browsers = append(browsers, b)
 	}
-	damaged := browsers[7].profile()
-	key := idKey(tableProfile, DefaultAccount, damaged.id)
-	whole := damaged.encode()
+	whole := entryOf(browsers[7].profile())
 	put := func(value []byte) {
-		require.NoError(t, w.store.Update(t.Context(), func(tx store.Tx) error { return tx.Put(key, value) }))
+		require.NoError(t, w.store.Update(t.Context(), func(tx store.Tx) error { return tx.Put(whole.Key, value) }))
 	}
 	put([]byte{valueVersion + 1})
 	w.now = w.now.Add(time.Hour)
@@ -66,7 +64,7 @@ func TestB11DamagedRecordKeepsNothingElseFromEnding(t *testing.T) {
 	for _, b := range append(browsers[:7:7], browsers[8:]...) {
 		assert.True(t, b.profile().open.id.zero(), "%s", b.tab)
 	}
-	put(whole)
+	put(whole.Value)
 	require.NoError(t, w.service.Sweep(t.Context()))
 	assert.True(t, browsers[7].profile().open.id.zero())
 }

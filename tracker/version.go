@@ -13,26 +13,29 @@ import (
 // layoutVersion says how keys and records are laid out. It rises when a program
 // of before could not read what is written from then on, or would lose a part
 // of a record by writing it again; a field that may get lost needs no new one.
-const layoutVersion = 1
+// Since 2 the record of a living visitor stands within that of its device.
+const layoutVersion = 2
 
 // ErrNewer is returned for a store that a newer program has written to: one
 // that this program would misread, or take something away from.
 var ErrNewer = errors.New("tracker: the store was written by a newer version of this program, which has to be used from then on")
 
-// Prepare notes in an empty store which layout it has, and fails with ErrNewer
-// where that is one this program does not know. Several processes may prepare
-// one store at once. A store is prepared before a Service works on it.
+// Prepare notes in a store that it has this program's layout from now on: one of
+// before is read as well, and what is written anew is written in the present one.
+// It fails with ErrNewer where the layout is one this program does not know.
+// Several processes may prepare one store at once. A store is prepared before a
+// Service works on it.
 func Prepare(ctx context.Context, st store.Store) error {
 	var found uint64
 	err := st.View(ctx, func(r store.Reader) (err error) {
 		found, err = layoutOf(r)
 		return err
 	})
-	if err != nil || found != 0 {
+	if err != nil || found == layoutVersion {
 		return err
 	}
 	return st.Update(ctx, func(tx store.Tx) error {
-		if found, err := layoutOf(tx); err != nil || found != 0 {
+		if found, err := layoutOf(tx); err != nil || found == layoutVersion {
 			return err
 		}
 		e := newEncoder(4)

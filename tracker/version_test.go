@@ -39,7 +39,7 @@ func TestPrepare(t *testing.T) {
 	noteLayout(t, st, layoutVersion+1)
 	err := Prepare(context.Background(), st)
 	require.ErrorIs(t, err, ErrNewer)
-	assert.ErrorContains(t, err, "layout 2, this program knows 1")
+	assert.ErrorContains(t, err, "layout 3, this program knows 2")
 
 	require.NoError(t, st.Update(context.Background(), func(tx store.Tx) error { return tx.Put(layoutKey, []byte{valueVersion + 1}) }))
 	require.ErrorContains(t, Prepare(context.Background(), st), "version 2, this program reads 1")

@@ -32,6 +32,7 @@ type work struct {
 	notBefore  int64       // calls made before are dropped: who made them was erased (B33)
 	rotated    string      // the device token to set, "" when the cookie stays
 	chatSet    CookieChange
+	devices    []*device // read in this transaction, among them the one above
 	profiles   map[id]*profile
 	chats      map[id]*chat
 	sessions   map[sessionRef]*session // touched in this transaction
@@ -63,6 +64,14 @@ func (w *work) load(i id) (*profile, error) {
 	value, err := w.tx.Get(idKey(tableProfile, w.req.Account, i))
 	if err != nil || len(value) == 0 {
 		return nil, err
+	}
+	place, err := placeOf(value)
+	if err != nil {
+		return nil, err
+	}
+	if !place.zero() {
+		_, err := w.loadDevice(place)
+		return w.profiles[i], err
 	}
 	p, err := decodeProfile(w.req.Account, i, value)
 	if err != nil {
@@ -116,13 +125,16 @@ func (w *work) create(k kind) *profile {
 
 // flush writes each touched record once.
 func (w *work) flush() error {
+	if err := w.settle(); err != nil {
+		return err
+	}
 	for _, s := range w.sessions {
 		if err := w.tx.Put(s.key(), s.encode()); err != nil {
 			return err
 		}
 	}
 	for _, p := range w.profiles {
-		if !p.dirty {
+		if !p.dirty || p.within != nil {
 			continue
 		}
 		if err := w.list(p); err != nil {
@@ -140,8 +152,13 @@ func (w *work) flush() error {
 			return err
 		}
 	}
-	if w.device != nil && w.device.dirty {
-		return w.tx.Put(idKey(tableDevice, w.device.account, w.device.id), w.device.encode())
+	for _, d := range w.devices {
+		if !d.dirty {
+			continue
+		}
+		if err := w.tx.Put(idKey(tableDevice, d.account, d.id), d.encode()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
