@@ -4,6 +4,7 @@
 package badger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	engine "github.com/dgraph-io/badger/v4"
 
@@ -42,7 +44,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("badger: %w", err)
 	}
 	warnReadable(dir, opts.Logger)
-	b := &bdb{dir: dir, opts: opts, log: opts.Logger, readers: newReaders(), stop: make(chan struct{})}
+	b := &bdb{dir: dir, opts: opts, log: opts.Logger, readers: newReaders(), stop: make(chan struct{}), verified: make(chan struct{})}
 	b.purgeEvery.Store(int64(opts.PurgeInterval))
 	if err := b.open(); err != nil {
 		return nil, err
@@ -76,6 +78,7 @@ type bdb struct {
 	headless  atomic.Bool   // and left Badger without a table in memory
 	damaged   atomic.Bool   // a table does not have the content that was written
 	side      *sideFile
+	verified  chan struct{} // closed once every table was read since Open
 	disk      *watchdog
 	presence  *presence
 	giveUp    *giveUp
@@ -85,6 +88,10 @@ type bdb struct {
 	purging    sync.Mutex   // held while a purge is under way
 	purgeEvery atomic.Int64 // time.Duration, see Options.PurgeInterval
 	purges     atomic.Uint64
+
+	// verifiedAt is when every table was last read, the note's until it is done
+	// again. It belongs to the job that reads, and to Open and Close.
+	verifiedAt time.Time
 
 	forget atomic.Pointer[func()] // empties the Group's cache, once there is one
 
@@ -104,7 +111,7 @@ func (b *bdb) open() (err error) {
 	}
 	b.db, err = engine.Open(b.opts.engineOptions(b.dir).WithLogger(logger{b.log, b.giveUp}))
 	if err != nil {
-		return openError(b.dir, err)
+		return b.cause(openError(b.dir, err))
 	}
 	defer func() {
 		if err != nil {
@@ -112,7 +119,7 @@ func (b *bdb) open() (err error) {
 		}
 	}()
 	if err = b.checkCommits(); err != nil {
-		return err
+		return b.cause(err)
 	}
 	if err = b.presence.own(b.side.file); err != nil {
 		return errors.Join(err, b.side.close())
@@ -120,6 +127,17 @@ func (b *bdb) open() (err error) {
 	b.disk.keepBallast() // after the lock on the directory is ours
 	b.start()
 	return nil
+}
+
+// cause looks for one in the tables if they were not read before. Badger cannot
+// open what is damaged at its end, and what looks like a commit that is missing
+// may be a block that is.
+func (b *bdb) cause(err error) error {
+	if b.isVerified() || errors.Is(err, store.ErrLocked) {
+		return err
+	}
+	tables, listErr := liveTables(b.dir, b.opts.engineOptions(b.dir))
+	return cmp.Or(listErr, b.readAll(tables), err)
 }
 
 // openError names the directory where it is held by another process. Badger
@@ -194,5 +212,9 @@ func (b *bdb) Close() error {
 	}
 	err := b.db.Close()
 	// The log now ends where it was acknowledged to end.
-	return errors.Join(b.presence.err(), err, b.side.write(b.committed.Load()), b.side.close())
+	err = errors.Join(b.presence.err(), err, b.side.write(b.committed.Load()), b.side.close())
+	if err == nil && !b.broken.Load() && !b.damaged.Load() && !b.verifiedAt.IsZero() {
+		b.leaveNote()
+	}
+	return err
 }

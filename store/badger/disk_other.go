@@ -19,4 +19,7 @@ func lockDir(dir string) (io.Closer, error) { return os.Open(dir) }
 
 func diskBytes(info fs.FileInfo) int64 { return info.Size() }
 
+// fileMark does not know here what tells a file from its copy.
+func fileMark(string) (string, error) { return "", errors.ErrUnsupported }
+
 func sameFileSystem(string) error { return nil }

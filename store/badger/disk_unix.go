@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/livechat-people/caddy-people-tracking/store"
 )
 
@@ -46,6 +48,16 @@ func diskBytes(info fs.FileInfo) int64 {
 		return stat.Blocks * block
 	}
 	return info.Size()
+}
+
+// fileMark changes when a file is written, replaced or copied; nothing but the
+// disk itself can change a file without it.
+func fileMark(path string) (string, error) {
+	var stat unix.Stat_t
+	if err := unix.Stat(path, &stat); err != nil {
+		return "", &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return fmt.Sprint(stat.Ino, stat.Size, stat.Mtim.Nano(), stat.Ctim.Nano()), nil
 }
 
 // sameFileSystem tells early what renaming dir would tell late.

@@ -17,7 +17,12 @@ func (b *bdb) start() {
 	b.jobs.Go(b.everyTick)
 	b.jobs.Go(func() { b.every(purgeLook*b.opts.tick, b.purgeIfDue) })
 	if b.opts.VerifyInterval > 0 {
-		b.jobs.Go(func() { b.every(b.opts.VerifyInterval, b.verifyAgain) })
+		b.jobs.Go(func() {
+			if !b.isVerified() {
+				b.verifyAgain()
+			}
+			b.every(b.opts.VerifyInterval, b.verifyAgain)
+		})
 	}
 	if b.opts.GCInterval > 0 {
 		b.jobs.Go(func() { b.every(b.opts.GCInterval, b.collect) })

@@ -50,8 +50,10 @@ type Options struct {
 	// GCInterval is the time between two collections of the value log. Default
 	// 10 minutes, never when negative.
 	GCInterval time.Duration
-	// VerifyInterval is the time between two checks of all tables, which Open
-	// makes as well. Default 24 hours, never when negative.
+	// VerifyInterval is the time between two checks of all tables. Open makes one
+	// as well, or begins one that goes on while the store is in use, if the store
+	// was closed without a fault within this time since the last. Default 24
+	// hours; none while it is in use when negative, so that Open makes it always.
 	VerifyInterval time.Duration
 	// PurgeInterval is the time between two purges, each of which takes the bytes
 	// of what was deleted before it out of the files. It is counted from the last
@@ -68,12 +70,16 @@ type Options struct {
 	// DiskFree tells the free bytes of the file system that holds a directory.
 	// Default: the system's answer. Tests replace it.
 	DiskFree func(dir string) (uint64, error)
-	// Now is the clock of the metrics and of purges. Default time.Now.
+	// Now is the clock of metrics, purges and checks. Default time.Now.
 	Now func() time.Time
 	// tick is the interval of the watchdog, replaced by tests.
 	tick time.Duration
 	// commit is the engine's, replaced by tests.
 	commit func(*engine.Txn) error
+	// readTable compares a table with its checksums, fileMark tells a file from
+	// another one and from what it was; both are replaced by tests.
+	readTable func(liveTable) error
+	fileMark  func(path string) (string, error)
 	// unsynced leaves syncing to the system, to show what that loses.
 	unsynced bool
 }
@@ -105,6 +111,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.readTable == nil {
+		o.readTable = readTable
+	}
+	if o.fileMark == nil {
+		o.fileMark = fileMark
 	}
 	return o, nil
 }

@@ -28,7 +28,8 @@ var (
 // Purge removes the bytes of everything that was deleted until now from the
 // files. Updates wait for some tenths of a second, and views go on. It rewrites
 // a large part of the store, for which it needs as much free space, and it waits
-// for the views that are open when it begins: a backup, for instance.
+// for the views that are open when it begins, a backup for instance, and for the
+// check of all tables that follows a fast Open.
 func (s *Store) Purge() error { return s.engine.purge() }
 
 // SetPurgeInterval changes Options.PurgeInterval.
@@ -37,7 +38,7 @@ func (s *Store) SetPurgeInterval(interval time.Duration) { s.engine.purgeEvery.S
 // purgeIfDue is called now and then.
 func (b *bdb) purgeIfDue() {
 	interval := time.Duration(b.purgeEvery.Load())
-	if interval <= 0 || b.broken.Load() || b.presence.lost.Load() || b.disk.full.Load() {
+	if interval <= 0 || !b.isVerified() || b.broken.Load() || b.presence.lost.Load() || b.disk.full.Load() {
 		return
 	}
 	last, err := b.purgedAt()
@@ -56,6 +57,12 @@ func (b *bdb) purge() error {
 	defer b.purging.Unlock()
 	if err := b.presence.err(); err != nil {
 		return err
+	}
+	// It rewrites tables, and drops what it cannot read.
+	select {
+	case <-b.verified:
+	case <-b.stop:
+		return store.ErrClosed
 	}
 	start := time.Now()
 	if err := b.markPurge(); err != nil {
