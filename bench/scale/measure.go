@@ -32,6 +32,14 @@ func (w *world) measure(dir string, opts badger.Options, out io.Writer) (err err
 	if err != nil {
 		return err
 	}
+	clean, err := w.openClean(dir, opts)
+	if err != nil {
+		return err
+	}
+	// From here on as after a crash, so that nothing is read beside the reads.
+	if err := os.Remove(filepath.Join(dir, "CLOSED")); err != nil {
+		return fmt.Errorf("the note of the last close: %w", err)
+	}
 	st, service, opened, err := w.open(dir, opts)
 	if err != nil {
 		return err
@@ -47,7 +55,8 @@ func (w *world) measure(dir string, opts badger.Options, out io.Writer) (err err
 	fmt.Fprintf(out, "\nReads with %s of index cache, ms\n", cache)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "what\ttimes\tp50\tp99\tslowest\t")
-	fmt.Fprintf(table, "store opened, all tables checked\t1\t%.1f\t\t\t\n", 1e3*opened.Seconds())
+	fmt.Fprintf(table, "store opened after a clean close\t1\t%.1f\t\t\t\n", 1e3*clean.Seconds())
+	fmt.Fprintf(table, "store opened without its note, all tables checked\t1\t%.1f\t\t\t\n", 1e3*opened.Seconds())
 	fmt.Fprintf(table, "opened by Badger alone\t1\t%.1f\t\t\t\n", 1e3*alone.Seconds())
 	for _, read := range w.reads(service) {
 		times, err := read.repeat()
@@ -66,7 +75,16 @@ func (w *world) measure(dir string, opts badger.Options, out io.Writer) (err err
 	return err
 }
 
-// openAlone is how long Badger needs without us, who check every table first.
+// openClean is how long the store takes after it was closed cleanly.
+func (w *world) openClean(dir string, opts badger.Options) (time.Duration, error) {
+	st, _, took, err := w.open(dir, opts)
+	if err != nil {
+		return 0, err
+	}
+	return took, end(st)
+}
+
+// openAlone is how long Badger needs without us.
 func openAlone(dir string) (time.Duration, error) {
 	began := time.Now()
 	db, err := engine.Open(engine.DefaultOptions(dir).WithLogger(nil).WithReadOnly(true))
