@@ -43,27 +43,8 @@ func visit(t *testing.T, people People, target string) context.Context {
 	})
 	_, err := chromedp.Call(tab, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Asia/Tokyo"})
 	require.NoError(t, err)
-	require.NoError(t, chromedp.Do(tab, chromedp.Navigate(site.URL+"/people"+target)))
+	browsertest.Do(t, tab, chromedp.Navigate(site.URL+"/people"+target))
 	return tab
-}
-
-func eval[T any](t *testing.T, tab context.Context, script string) T {
-	t.Helper()
-	value, err := chromedp.Run(tab, chromedp.Evaluate[T](script))
-	require.NoError(t, err, script)
-	return value
-}
-
-// until waits for the page, by an observer of its own: a poll would need eval,
-// which the policy forbids.
-func until(t *testing.T, tab context.Context, condition string) {
-	t.Helper()
-	_, err := chromedp.Run(tab, chromedp.Evaluate[bool](`new Promise((done) => {
-		const check = () => (`+condition+`) && done(true);
-		new MutationObserver(check).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-		check();
-	})`, chromedp.EvalAwaitPromise))
-	require.NoError(t, err, condition)
 }
 
 // press types a key as a keyboard does: a prevented keydown gives no character.
@@ -82,30 +63,30 @@ func press(t *testing.T, tab context.Context, key string) {
 func TestScriptListInPlace(t *testing.T) {
 	people := crowd()
 	tab := visit(t, people, "/")
-	until(t, tab, `document.querySelector('.foot').textContent.includes('Asia/Tokyo')`)
-	assert.Equal(t, "Asia/Tokyo", eval[string](t, tab, `document.documentElement.dataset.zone`))
+	browsertest.Until(t, tab, `document.querySelector('.foot').textContent.includes('Asia/Tokyo')`)
+	assert.Equal(t, "Asia/Tokyo", browsertest.EvalInto[string](t, tab, `document.documentElement.dataset.zone`))
 
 	press(t, tab, "/")
-	assert.Equal(t, "query ", eval[string](t, tab, `document.activeElement.id + ' ' + document.activeElement.value`), "/ focuses the search and writes nothing")
+	assert.Equal(t, "query ", browsertest.EvalInto[string](t, tab, `document.activeElement.id + ' ' + document.activeElement.value`), "/ focuses the search and writes nothing")
 	press(t, tab, "a")
 	press(t, tab, "/")
-	assert.Equal(t, "a/", eval[string](t, tab, `document.activeElement.value`))
+	assert.Equal(t, "a/", browsertest.EvalInto[string](t, tab, `document.activeElement.value`))
 
 	// Somebody of the second page becomes active: everybody moves by one.
 	people.persons = append([]tracker.Person{people.persons[55]}, append(people.persons[:55:55], people.persons[56:]...)...)
-	require.NoError(t, chromedp.Do(tab, chromedp.Click("[data-more]")))
-	until(t, tab, `!document.querySelector('[data-more]')`)
-	assert.Equal(t, 59, eval[int](t, tab, `document.querySelectorAll('[data-rows] > tr').length`), "the one who moved ahead is on neither page")
-	assert.Equal(t, 59, eval[int](t, tab, `new Set([...document.querySelectorAll('[data-rows] > tr')].map((row) => row.dataset.key)).size`), "nobody twice")
-	assert.Contains(t, eval[string](t, tab, `document.querySelector('[role=status]').textContent`), "This is the end.")
-	assert.Equal(t, "status", eval[string](t, tab, `document.activeElement.role`), "the keyboard's place is kept")
+	browsertest.Do(t, tab, chromedp.Click("[data-more]"))
+	browsertest.Until(t, tab, `!document.querySelector('[data-more]')`)
+	assert.Equal(t, 59, browsertest.EvalInto[int](t, tab, `document.querySelectorAll('[data-rows] > tr').length`), "the one who moved ahead is on neither page")
+	assert.Equal(t, 59, browsertest.EvalInto[int](t, tab, `new Set([...document.querySelectorAll('[data-rows] > tr')].map((row) => row.dataset.key)).size`), "nobody twice")
+	assert.Contains(t, browsertest.EvalInto[string](t, tab, `document.querySelector('[role=status]').textContent`), "This is the end.")
+	assert.Equal(t, "status", browsertest.EvalInto[string](t, tab, `document.activeElement.role`), "the keyboard's place is kept")
 }
 
 func TestScriptKeepsAgesTrue(t *testing.T) {
 	tab := visit(t, crowd(), "/")
-	until(t, tab, `document.querySelector('.foot').textContent.includes('Asia/Tokyo')`)
+	browsertest.Until(t, tab, `document.querySelector('.foot').textContent.includes('Asia/Tokyo')`)
 	age := func(now string) string {
-		return eval[string](t, tab, `document.documentElement.dataset.now = '`+now+`'; document.dispatchEvent(new Event('visibilitychange')); document.querySelector('time[data-live]').textContent`)
+		return browsertest.EvalInto[string](t, tab, `document.documentElement.dataset.now = '`+now+`', document.dispatchEvent(new Event('visibilitychange')), document.querySelector('time[data-live]').textContent`)
 	}
 	assert.Equal(t, "just now", age("2026-11-22T14:30:00Z"))
 	assert.Equal(t, "5 min ago", age("2026-11-22T14:35:00Z"))
@@ -115,29 +96,29 @@ func TestScriptKeepsAgesTrue(t *testing.T) {
 func TestScriptTimelineInPlace(t *testing.T) {
 	people := crowd()
 	tab := visit(t, people, "/persons/"+people.persons[0].ID)
-	until(t, tab, `document.querySelector('.foot').textContent.includes('Asia/Tokyo')`)
-	assert.Equal(t, "23:29", eval[string](t, tab, `document.querySelector('.event > time').textContent`))
-	require.NoError(t, chromedp.Do(tab, chromedp.Click("[data-more]")))
-	until(t, tab, `!document.querySelector('[data-more]')`)
-	assert.Equal(t, 200, eval[int](t, tab, `new Set([...document.querySelectorAll('.event')].map((event) => event.dataset.key)).size`))
-	assert.True(t, eval[bool](t, tab, `(() => { const days = [...document.querySelectorAll('.day')].map((day) => day.dataset.key); return days.length === new Set(days).size && days.join() === days.toSorted().reverse().join(); })()`), "each day once, newest first")
-	assert.Zero(t, eval[int](t, tab, `[...document.querySelectorAll('.event')].filter((event, i, all) => i && event.querySelector('time').dateTime > all[i - 1].querySelector('time').dateTime).length`), "newest first across the pages")
+	browsertest.Until(t, tab, `document.querySelector('.foot').textContent.includes('Asia/Tokyo')`)
+	assert.Equal(t, "23:29", browsertest.EvalInto[string](t, tab, `document.querySelector('.event > time').textContent`))
+	browsertest.Do(t, tab, chromedp.Click("[data-more]"))
+	browsertest.Until(t, tab, `!document.querySelector('[data-more]')`)
+	assert.Equal(t, 200, browsertest.EvalInto[int](t, tab, `new Set([...document.querySelectorAll('.event')].map((event) => event.dataset.key)).size`))
+	assert.True(t, browsertest.EvalInto[bool](t, tab, `(() => { const days = [...document.querySelectorAll('.day')].map((day) => day.dataset.key); return days.length === new Set(days).size && days.join() === days.toSorted().reverse().join(); })()`), "each day once, newest first")
+	assert.Zero(t, browsertest.EvalInto[int](t, tab, `[...document.querySelectorAll('.event')].filter((event, i, all) => i && event.querySelector('time').dateTime > all[i - 1].querySelector('time').dateTime).length`), "newest first across the pages")
 }
 
 func TestScriptFillsAnEmptyPage(t *testing.T) {
 	people := small()
 	people.blank = "at.0"
 	tab := visit(t, people, "/persons/p1?definition=action")
-	require.NoError(t, chromedp.Do(tab, chromedp.Click("[data-more]")))
-	until(t, tab, `document.querySelectorAll('.event').length === 1`)
-	assert.Zero(t, eval[int](t, tab, `document.querySelectorAll('.empty').length`), "it is not empty any more")
+	browsertest.Do(t, tab, chromedp.Click("[data-more]"))
+	browsertest.Until(t, tab, `document.querySelectorAll('.event').length === 1`)
+	assert.Zero(t, browsertest.EvalInto[int](t, tab, `document.querySelectorAll('.empty').length`), "it is not empty any more")
 }
 
 func TestFitsANarrowScreen(t *testing.T) {
 	long := hostile(strings.Repeat("https://shop.example/unbroken", 20))
 	for _, target := range []string{"/", "/persons/p1", "/?query=" + strings.Repeat("w", 150)} {
 		tab := visit(t, long, target)
-		require.NoError(t, chromedp.Do(tab, chromedp.EmulateViewport(360, 700)))
-		assert.LessOrEqual(t, eval[int](t, tab, `document.documentElement.scrollWidth`), 360, target)
+		browsertest.Do(t, tab, chromedp.EmulateViewport(360, 700))
+		assert.LessOrEqual(t, browsertest.EvalInto[int](t, tab, `document.documentElement.scrollWidth`), 360, target)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
 	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
@@ -100,13 +101,13 @@ func TestB18PageShowsWhatCanBeUndone(t *testing.T) {
 func TestB18UndoInABrowser(t *testing.T) {
 	people := small()
 	tab := visit(t, people, "/persons/p1")
-	until(t, tab, `document.querySelector('.foot').textContent.includes('Asia/Tokyo')`)
-	assert.False(t, eval[bool](t, tab, `document.querySelector('.decide form').checkVisibility()`), "it asks first")
-	require.NoError(t, chromedp.Do(tab, chromedp.Click(".decide summary")))
+	browsertest.Until(t, tab, `document.querySelector('.foot').textContent.includes('Asia/Tokyo')`)
+	assert.False(t, browsertest.EvalInto[bool](t, tab, `document.querySelector('.decide form').checkVisibility()`), "it asks first")
+	browsertest.Do(t, tab, chromedp.Click(".decide summary"))
 	_, err := chromedp.RunResponse(tab, chromedp.Click(".decide button"))
 	require.NoError(t, err)
-	require.NoError(t, chromedp.Do(tab, chromedp.WaitVisible(".merge.undone")))
-	assert.Equal(t, "#merge-m1", eval[string](t, tab, `location.hash`))
+	browsertest.Do(t, tab, chromedp.WaitVisible(".merge.undone"))
+	assert.Equal(t, "#merge-m1", browsertest.EvalInto[string](t, tab, `location.hash`))
 	require.Len(t, people.merges["p1"][0].History, 1)
 	assert.Equal(t, "operator", people.merges["p1"][0].History[0].By)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
 )
 
 // spyOnChat notes the commands of this page and of those after it.
@@ -24,16 +26,16 @@ const spyOnChat = `{
 
 func TestSignInMakesATokenThatTheCaddyfileKnows(t *testing.T) {
 	url, page := shop(t, nil)
-	do(t, page, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(url+"/account.html"))
-	until(t, page, `window.LiveChatSDK && document.querySelector('.lc-widget-button')`)
-	do(t, page, script(spyOnChat),
+	browsertest.Do(t, page, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(url+"/account.html"))
+	browsertest.Until(t, page, `window.LiveChatSDK && document.querySelector('.lc-widget-button')`)
+	browsertest.Do(t, page, script(spyOnChat),
 		fill(`#sign-in [name=email]`, "visitor@shop.example"), click(`#sign-in button:not([type])`))
-	until(t, page, `document.querySelector('#status').textContent.startsWith('Signed in')`)
-	assert.Equal(t, `"visitor@shop.example"`, eval(t, page, `document.querySelector('#who').textContent`))
-	assert.Contains(t, eval(t, page, `document.querySelector('.lc-widget-user').textContent`), "visitor@shop.example")
+	browsertest.Until(t, page, `document.querySelector('#status').textContent.startsWith('Signed in')`)
+	assert.Equal(t, `"visitor@shop.example"`, browsertest.Eval(t, page, `document.querySelector('#who').textContent`))
+	assert.Contains(t, browsertest.Eval(t, page, `document.querySelector('.lc-widget-user').textContent`), "visitor@shop.example")
 	picture(t, page, "signed-in")
 
-	spied := evalInto[[][2]string](t, page, `JSON.parse(sessionStorage.spied)`)
+	spied := browsertest.EvalInto[[][2]string](t, page, `JSON.parse(sessionStorage.spied)`)
 	require.Len(t, spied, 1)
 	require.Equal(t, "auth", spied[0][0])
 	first := verify(t, spied[0][1])
@@ -46,23 +48,23 @@ func TestSignInMakesATokenThatTheCaddyfileKnows(t *testing.T) {
 	assert.Equal(t, 60, int(first["exp"].(float64)-first["iat"].(float64)))
 
 	// The next page signs in again, with a fresh token of the same session.
-	second := verify(t, evalInto[string](t, page, `import('/sign-in.js').then((m) => {
+	second := verify(t, browsertest.EvalInto[string](t, page, `import('/sign-in.js').then((m) => {
 		const customer = JSON.parse(localStorage['shop.customer']);
 		return m.liveChatToken(customer.email, customer.session);
 	})`))
 	assert.NotEqual(t, first["jti"], second["jti"])
 	assert.Equal(t, first["sid"], second["sid"])
-	do(t, page, chromedp.Navigate(url+"/"))
-	until(t, page, `document.querySelector('.lc-widget-user')?.textContent.includes('visitor@shop.example')`)
+	browsertest.Do(t, page, chromedp.Navigate(url+"/"))
+	browsertest.Until(t, page, `document.querySelector('.lc-widget-user')?.textContent.includes('visitor@shop.example')`)
 
-	do(t, page, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(url+"/account.html"))
-	until(t, page, `window.LiveChatSDK && !document.querySelector('#signed-in').hidden`)
-	do(t, page, script(spyOnChat), click(`#sign-out`))
-	until(t, page, `document.querySelector('#status').textContent === 'Signed out.'`)
-	spied = evalInto[[][2]string](t, page, `JSON.parse(sessionStorage.spied)`)
+	browsertest.Do(t, page, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(url+"/account.html"))
+	browsertest.Until(t, page, `window.LiveChatSDK && !document.querySelector('#signed-in').hidden`)
+	browsertest.Do(t, page, script(spyOnChat), click(`#sign-out`))
+	browsertest.Until(t, page, `document.querySelector('#status').textContent === 'Signed out.'`)
+	spied = browsertest.EvalInto[[][2]string](t, page, `JSON.parse(sessionStorage.spied)`)
 	assert.Equal(t, [2]string{"logout", ""}, spied[len(spied)-1])
-	assert.Equal(t, `""`, eval(t, page, `document.querySelector('.lc-widget-user').textContent`))
-	assert.Equal(t, "null", eval(t, page, `localStorage.getItem('shop.customer')`))
+	assert.Equal(t, `""`, browsertest.Eval(t, page, `document.querySelector('.lc-widget-user').textContent`))
+	assert.Equal(t, "null", browsertest.Eval(t, page, `localStorage.getItem('shop.customer')`))
 }
 
 // verify checks a token with the secret of the Caddyfile and returns its claims.
@@ -101,29 +103,29 @@ window.PeopleTrackingSDK = PeopleTrackingSDK; 0`
 
 func TestPageCallsTheSDKWhereThereIsOne(t *testing.T) {
 	url, page := shop(t, nil)
-	do(t, page, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(url+"/account.html"))
-	until(t, page, `document.querySelector('.lc-widget-button')`)
-	do(t, page, click(`[data-interest=kitchen]`))
-	until(t, page, `document.querySelectorAll('#answers li').length === 1`)
-	assert.Contains(t, eval(t, page, `document.querySelector('#answers').innerText`), "no People tracking")
+	browsertest.Do(t, page, chromedp.EmulateViewport(1280, 1400), chromedp.Navigate(url+"/account.html"))
+	browsertest.Until(t, page, `document.querySelector('.lc-widget-button')`)
+	browsertest.Do(t, page, click(`[data-interest=kitchen]`))
+	browsertest.Until(t, page, `document.querySelectorAll('#answers li').length === 1`)
+	assert.Contains(t, browsertest.Eval(t, page, `document.querySelector('#answers').innerText`), "no People tracking")
 
-	do(t, page, script(fakeSDK), fill(`[name=firstName]`, "Ada "),
+	browsertest.Do(t, page, script(fakeSDK), fill(`[name=firstName]`, "Ada "),
 		fill(`#details [name=email]`, "ada@shop.example"), fill(`[name=phone]`, "+44 20 7946 0000"),
 		fill(`[name=car]`, "Estate"), click(`#details button:not([type])`), click(`[data-interest=kitchen]`))
-	until(t, page, `document.querySelectorAll('#answers li').length === 4`)
+	browsertest.Until(t, page, `document.querySelectorAll('#answers li').length === 4`)
 	picture(t, page, "answers")
 	assert.JSONEq(t, `[
 		["init", "demo-shop-web-tracking"],
 		["updatePerson", {"firstName": "Ada", "customAttributes": {"car": "Estate"},
 			"contactInformation": {"email": [{"address": "ada@shop.example"}], "phone": [{"number": "442079460000"}]}}],
-		["appendToList", "category", {"name": "kitchen"}]]`, eval(t, page, `calls`))
-	assert.Contains(t, eval(t, page, `document.querySelector('#answers .failed').textContent`), "2019")
+		["appendToList", "category", {"name": "kitchen"}]]`, browsertest.Eval(t, page, `calls`))
+	assert.Contains(t, browsertest.Eval(t, page, `document.querySelector('#answers .failed').textContent`), "2019")
 
-	do(t, page, chromedp.Navigate(url+"/product.html"))
-	until(t, page, `document.querySelector('.lc-widget-button')`)
-	do(t, page, script(fakeSDK), click(`#favourite`))
-	until(t, page, `window.calls?.length === 2`)
-	assert.JSONEq(t, `[["init", "demo-shop-web-tracking"], ["track", "action", {"name": "Button clicked", "label": "add-to-favorites"}]]`, eval(t, page, `calls`))
+	browsertest.Do(t, page, chromedp.Navigate(url+"/product.html"))
+	browsertest.Until(t, page, `document.querySelector('.lc-widget-button')`)
+	browsertest.Do(t, page, script(fakeSDK), click(`#favourite`))
+	browsertest.Until(t, page, `window.calls?.length === 2`)
+	assert.JSONEq(t, `[["init", "demo-shop-web-tracking"], ["track", "action", {"name": "Button clicked", "label": "add-to-favorites"}]]`, browsertest.Eval(t, page, `calls`))
 	picture(t, page, "favourite")
 }
 

@@ -8,6 +8,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
 )
 
 const widgetID = "85ea1938-f457-496d-8532-8fa489beea63"
@@ -48,13 +50,13 @@ const earlyPage = `<!doctype html><title>Early</title><link rel="icon" href="dat
 
 func TestQueuedCommandsAreReplayed(t *testing.T) {
 	url, page := shop(t, map[string]string{"/early": earlyPage})
-	do(t, page, chromedp.Navigate(url+"/early"))
-	assert.JSONEq(t, `["auth", "init", "show", "dance"]`, eval(t, page, `queued`))
-	assert.Equal(t, `"undefined"`, eval(t, page, `typeof LiveChatSDK`), "the class comes with the script")
+	browsertest.Do(t, page, chromedp.Navigate(url+"/early"))
+	assert.JSONEq(t, `["auth", "init", "show", "dance"]`, browsertest.Eval(t, page, `queued`))
+	assert.Equal(t, `"undefined"`, browsertest.Eval(t, page, `typeof LiveChatSDK`), "the class comes with the script")
 
-	do(t, page, script(`load()`))
-	until(t, page, `Object.keys(answers).length === 4`)
-	answers := evalInto[map[string]answer](t, page, `answers`)
+	browsertest.Do(t, page, script(`load()`))
+	browsertest.Until(t, page, `Object.keys(answers).length === 4`)
+	answers := browsertest.EvalInto[map[string]answer](t, page, `answers`)
 	assert.Equal(t, map[string]any{"widgetId": widgetID}, answers["init"].Result)
 	assert.Equal(t, map[string]any{"stp": "email", "sub": "a@shop.example"}, answers["auth"].Result, "auth may stand before init")
 	for _, name := range []string{"auth", "init", "show"} {
@@ -64,14 +66,14 @@ func TestQueuedCommandsAreReplayed(t *testing.T) {
 	assert.NotZero(t, answers["dance"].Error.Code)
 	assert.Contains(t, answers["dance"].Error.Message, "dance")
 	assert.Nil(t, answers["dance"].Result)
-	assert.Equal(t, "true", eval(t, page, `document.querySelector('.lc-widget-panel').checkVisibility()`), "show was carried out")
+	assert.Equal(t, "true", browsertest.Eval(t, page, `document.querySelector('.lc-widget-panel').checkVisibility()`), "show was carried out")
 }
 
 func TestCommandsAnswerTheirCallbacks(t *testing.T) {
 	url, page := shop(t, map[string]string{"/bare": `<!doctype html><title>Bare</title><link rel="icon" href="data:,"><body><script src="/widget.js"></script>`})
-	do(t, page, chromedp.Navigate(url+"/bare"))
+	browsertest.Do(t, page, chromedp.Navigate(url+"/bare"))
 	call := func(arguments string) answer {
-		return evalInto[answer](t, page, `new Promise((done) => liveChat(`+arguments+`, (error, result) => done({ error, result })))`)
+		return browsertest.EvalInto[answer](t, page, `new Promise((done) => liveChat(`+arguments+`, (error, result) => done({ error, result })))`)
 	}
 	const other = `'x.' + btoa(JSON.stringify({ iss: 'other', sub: 'a', stp: 'email', iat: Date.now() / 1000 })) + '.x'`
 	const old = `'x.' + btoa(JSON.stringify({ iss: '` + widgetID + `', sub: 'a', stp: 'email', iat: Date.now() / 1000 - 16 })) + '.x'`
@@ -104,14 +106,14 @@ func TestCommandsAnswerTheirCallbacks(t *testing.T) {
 			assert.Contains(t, got.Error.Message, c.fails)
 		})
 	}
-	assert.Equal(t, "1", eval(t, page, `document.querySelectorAll('.lc-widget-wrapper').length`), "init twice makes one panel")
+	assert.Equal(t, "1", browsertest.Eval(t, page, `document.querySelectorAll('.lc-widget-wrapper').length`), "init twice makes one panel")
 }
 
 func TestLiveChatSDKResults(t *testing.T) {
 	url, page := shop(t, map[string]string{"/bare": `<!doctype html><title>Bare</title><link rel="icon" href="data:,"><body><script src="/widget.js"></script>`})
-	do(t, page, chromedp.Navigate(url+"/bare"), script(`window.sdk = new LiveChatSDK(); window.received = [];
+	browsertest.Do(t, page, chromedp.Navigate(url+"/bare"), script(`window.sdk = new LiveChatSDK(); window.received = [];
 		sdk.on('messageReceived', (message) => received.push(message)); 0`))
-	call := func(expression string) result { return evalInto[result](t, page, `sdk.`+expression) }
+	call := func(expression string) result { return browsertest.EvalInto[result](t, page, `sdk.`+expression) }
 
 	early := call(`sendMessage({ message: 'Hello' })`)
 	require.NotNil(t, early.Error)
@@ -121,7 +123,7 @@ func TestLiveChatSDKResults(t *testing.T) {
 	assert.Equal(t, "Livechat Widget", early.Error.Origin)
 	assert.Equal(t, "fe-snippet", early.Error.Platform)
 
-	do(t, page, script(`liveChat('init', '`+widgetID+`')`))
+	browsertest.Do(t, page, script(`liveChat('init', '`+widgetID+`')`))
 	assert.Equal(t, result{Success: true}, call(`getActiveThread()`))
 	assert.Equal(t, result{Success: true, Data: []any{}}, call(`getThreads()`))
 
@@ -142,31 +144,31 @@ func TestLiveChatSDKResults(t *testing.T) {
 		assert.False(t, call(`sendMessage(`+payload+`)`).Success, name)
 	}
 	assert.True(t, call(`sendMessage({ message: 'x'.repeat(4096) })`).Success)
-	until(t, page, `received.length === 4`)
-	assert.Contains(t, eval(t, page, `received[0].message`), "Does it fit?")
+	browsertest.Until(t, page, `received.length === 4`)
+	assert.Contains(t, browsertest.Eval(t, page, `received[0].message`), "Does it fit?")
 }
 
 func TestPanelKeepsTheChatAndForgetsItOnLogout(t *testing.T) {
 	url, page := shop(t, nil)
-	do(t, page, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(url+"/product.html"))
-	until(t, page, `document.querySelector('.lc-widget-button')`)
+	browsertest.Do(t, page, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(url+"/product.html"))
+	browsertest.Until(t, page, `document.querySelector('.lc-widget-button')`)
 	// Neither face is called by the panel, as in the genuine widget's frame.
-	do(t, page, script(`window.events = []; window.faces = 0;
+	browsertest.Do(t, page, script(`window.events = []; window.faces = 0;
 		addEventListener('message', (event) => events.push({ origin: event.origin, ...event.data }));
 		for (const name of ['sendMessage', 'createThread']) LiveChatSDK.prototype[name] = () => { faces++; };
 		window.liveChat = () => { faces++; }; 0`),
 		click(`.lc-widget-button`), chromedp.WaitVisible(chromedp.CSS(`.lc-widget-input`)))
-	assert.Equal(t, `"lc-widget-input"`, eval(t, page, `document.activeElement.className`))
-	assert.Contains(t, eval(t, page, `document.querySelector('.lc-widget-head').innerText`), "stand-in")
-	do(t, page, chromedp.KeyEvent("Will it fit?"), chromedp.KeyEvent(kb.Enter))
-	until(t, page, `document.querySelectorAll('.lc-widget-messages li').length === 2`)
+	assert.Equal(t, `"lc-widget-input"`, browsertest.Eval(t, page, `document.activeElement.className`))
+	assert.Contains(t, browsertest.Eval(t, page, `document.querySelector('.lc-widget-head').innerText`), "stand-in")
+	browsertest.Do(t, page, chromedp.KeyEvent("Will it fit?"), chromedp.KeyEvent(kb.Enter))
+	browsertest.Until(t, page, `document.querySelectorAll('.lc-widget-messages li').length === 2`)
 	picture(t, page, "panel")
 
-	echo := eval(t, page, `document.querySelector('.lc-widget-messages .echo').textContent`)
+	echo := browsertest.Eval(t, page, `document.querySelector('.lc-widget-messages .echo').textContent`)
 	assert.Contains(t, echo, "Will it fit?")
 	assert.Contains(t, echo, "automatic echo")
-	assert.Equal(t, "0", eval(t, page, `faces`))
-	events := evalInto[[]map[string]any](t, page, `events`)
+	assert.Equal(t, "0", browsertest.Eval(t, page, `faces`))
+	events := browsertest.EvalInto[[]map[string]any](t, page, `events`)
 	var told []string
 	for _, event := range events {
 		assert.Equal(t, url, event["origin"])
@@ -174,15 +176,15 @@ func TestPanelKeepsTheChatAndForgetsItOnLogout(t *testing.T) {
 	}
 	assert.Equal(t, []string{"viewChange THREAD_LIST", "messageSent", "threadCreated", "viewChange THREAD"}, told)
 
-	do(t, page, chromedp.Navigate(url+"/"))
-	until(t, page, `document.querySelectorAll('.lc-widget-messages li').length === 2`)
-	assert.Equal(t, "true", eval(t, page, `document.querySelector('.lc-widget-panel').checkVisibility()`), "still open on the next page")
+	browsertest.Do(t, page, chromedp.Navigate(url+"/"))
+	browsertest.Until(t, page, `document.querySelectorAll('.lc-widget-messages li').length === 2`)
+	assert.Equal(t, "true", browsertest.Eval(t, page, `document.querySelector('.lc-widget-panel').checkVisibility()`), "still open on the next page")
 
-	do(t, page, script(`new Promise((done) => liveChat('logout', null, done))`))
-	assert.Equal(t, "0", eval(t, page, `document.querySelectorAll('.lc-widget-messages li').length`))
-	do(t, page, chromedp.Focus(chromedp.CSS(`.lc-widget-input`)), chromedp.KeyEvent(kb.Escape))
-	assert.Equal(t, "false", eval(t, page, `document.querySelector('.lc-widget-panel').checkVisibility()`))
-	assert.Equal(t, `"lc-widget-button"`, eval(t, page, `document.activeElement.className`), "the focus goes back")
+	browsertest.Do(t, page, script(`new Promise((done) => liveChat('logout', null, done))`))
+	assert.Equal(t, "0", browsertest.Eval(t, page, `document.querySelectorAll('.lc-widget-messages li').length`))
+	browsertest.Do(t, page, chromedp.Focus(chromedp.CSS(`.lc-widget-input`)), chromedp.KeyEvent(kb.Escape))
+	assert.Equal(t, "false", browsertest.Eval(t, page, `document.querySelector('.lc-widget-panel').checkVisibility()`))
+	assert.Equal(t, `"lc-widget-button"`, browsertest.Eval(t, page, `document.activeElement.className`), "the focus goes back")
 }
 
 func text(value any) string {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
 )
@@ -47,12 +46,6 @@ func shop(t *testing.T, extra map[string]string) (string, context.Context) {
 	return server.URL, page
 }
 
-// do carries out steps and fails the test at the first that fails.
-func do(t *testing.T, page context.Context, steps ...chromedp.Action[chromedp.Void]) {
-	t.Helper()
-	require.NoError(t, chromedp.Do(page, steps...))
-}
-
 func click(selector string) chromedp.Action[chromedp.Void] {
 	return chromedp.Click(chromedp.CSS(selector))
 }
@@ -64,22 +57,6 @@ func fill(selector, text string) chromedp.Action[chromedp.Void] {
 // script runs statements in the page and waits for a promise they end with.
 func script(statements string) chromedp.Action[chromedp.Void] {
 	return chromedp.Evaluate[chromedp.Void](statements, chromedp.EvalAwaitPromise)
-}
-
-// The names the tests of this package use for what browsertest offers.
-func eval(t *testing.T, page context.Context, expression string) string {
-	t.Helper()
-	return browsertest.Eval(t, page, expression)
-}
-
-func evalInto[T any](t *testing.T, page context.Context, expression string) T {
-	t.Helper()
-	return browsertest.EvalInto[T](t, page, expression)
-}
-
-func until(t *testing.T, page context.Context, condition string) {
-	t.Helper()
-	browsertest.Until(t, page, condition)
 }
 
 // picture saves what the tab shows where the environment variable DEMO_SHOTS

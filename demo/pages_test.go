@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
 )
 
 var pages = map[string]string{
@@ -29,13 +31,13 @@ func TestPagesWorkAlone(t *testing.T) {
 		for _, width := range []int64{1280, 390, 320} {
 			for _, scheme := range []string{"light", "dark"} {
 				t.Run(fmt.Sprintf("ok/%s %d %s", name, width, scheme), func(t *testing.T) {
-					do(t, page, chromedp.EmulateViewport(width, 900), preferScheme(scheme), chromedp.Navigate(url+path))
-					until(t, page, `document.querySelector('.lc-widget-button') && document.fonts.status === 'loaded'`)
+					browsertest.Do(t, page, chromedp.EmulateViewport(width, 900), preferScheme(scheme), chromedp.Navigate(url+path))
+					browsertest.Until(t, page, `document.querySelector('.lc-widget-button') && document.fonts.status === 'loaded'`)
 
-					assert.Equal(t, "true", eval(t, page, `document.documentElement.scrollWidth <= innerWidth`), "nothing sticks out to the side")
-					assert.Equal(t, "1", eval(t, page, `document.querySelectorAll('h1').length`))
-					assert.Empty(t, evalInto[[]string](t, page, nameless), "every control has a name")
-					assert.Empty(t, evalInto[[]any](t, page, faint), "every text has contrast")
+					assert.Equal(t, "true", browsertest.Eval(t, page, `document.documentElement.scrollWidth <= innerWidth`), "nothing sticks out to the side")
+					assert.Equal(t, "1", browsertest.Eval(t, page, `document.querySelectorAll('h1').length`))
+					assert.Empty(t, browsertest.EvalInto[[]string](t, page, nameless), "every control has a name")
+					assert.Empty(t, browsertest.EvalInto[[]any](t, page, faint), "every text has contrast")
 					picture(t, page, fmt.Sprintf("%s-%d-%s", name, width, scheme))
 				})
 			}
@@ -109,21 +111,21 @@ func TestShopKnowsNothingOfTheProxy(t *testing.T) {
 
 func TestBasketToOrder(t *testing.T) {
 	url, page := shop(t, nil)
-	do(t, page, chromedp.Navigate(url+"/"))
-	until(t, page, `document.querySelector('.lc-widget-button')`)
-	do(t, page, click(`[data-add=larder]`), click(`[data-add=larder]`), click(`[data-add=shelf]`))
-	until(t, page, `document.querySelector('.count').textContent === '3'`)
+	browsertest.Do(t, page, chromedp.Navigate(url+"/"))
+	browsertest.Until(t, page, `document.querySelector('.lc-widget-button')`)
+	browsertest.Do(t, page, click(`[data-add=larder]`), click(`[data-add=larder]`), click(`[data-add=shelf]`))
+	browsertest.Until(t, page, `document.querySelector('.count').textContent === '3'`)
 
-	do(t, page, chromedp.Navigate(url+"/checkout.html"))
-	until(t, page, `document.querySelector('#total').textContent === '£216'`)
+	browsertest.Do(t, page, chromedp.Navigate(url+"/checkout.html"))
+	browsertest.Until(t, page, `document.querySelector('#total').textContent === '£216'`)
 	picture(t, page, "basket")
-	do(t, page, click(`[aria-label="Remove Tailgate shelf"]`))
-	until(t, page, `document.querySelector('#total').textContent === '£128'`)
+	browsertest.Do(t, page, click(`[aria-label="Remove Tailgate shelf"]`))
+	browsertest.Until(t, page, `document.querySelector('#total').textContent === '£128'`)
 	for _, field := range []string{"name", "street", "postcode", "town"} {
-		do(t, page, fill(`[name=`+field+`]`, "somewhere"))
-		until(t, page, `document.querySelector('[name=`+field+`]').value === 'somewhere'`)
+		browsertest.Do(t, page, fill(`[name=`+field+`]`, "somewhere"))
+		browsertest.Until(t, page, `document.querySelector('[name=`+field+`]').value === 'somewhere'`)
 	}
-	do(t, page, fill(`[name=town]`, "\r")) // the Enter key: nothing that moves is in its way
-	until(t, page, `!document.querySelector('#thanks').hidden && document.querySelector('#order').hidden`)
-	assert.Equal(t, `""`, eval(t, page, `document.querySelector('.count').textContent`))
+	browsertest.Do(t, page, fill(`[name=town]`, "\r")) // the Enter key: nothing that moves is in its way
+	browsertest.Until(t, page, `!document.querySelector('#thanks').hidden && document.querySelector('#order').hidden`)
+	assert.Equal(t, `""`, browsertest.Eval(t, page, `document.querySelector('.count').textContent`))
 }

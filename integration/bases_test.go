@@ -7,7 +7,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
 	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
@@ -28,7 +27,7 @@ func TestTwoBasePathsOnOneOrigin(t *testing.T) {
 
 	page := browsertest.New(t)
 	for _, app := range []string{"/shop/", "/blog/", "/shop/", "/blog/"} {
-		require.NoError(t, chromedp.Do(page, chromedp.Navigate(site+app)))
+		browsertest.Do(t, page, chromedp.Navigate(site+app))
 		answer := browsertest.Eval(t, page, `(window.liveChat = () => {}, liveChat.q = [['init', '`+widgetID+`']],
 			document.head.append(document.createElement('i')), new PeopleTrackingSDK().init('`+trackingKey+`'))`)
 		assert.JSONEq(t, exampleSuccess, answer, app)

@@ -149,7 +149,7 @@ func wander(t *testing.T, profile context.Context, net *badNetwork, site string)
 		case visits%20 == 13:
 			net.offline.Store(false)
 		}
-		require.NoError(t, chromedp.Do(tabs[i], chromedp.Navigate(fmt.Sprintf("%s/?v%d", site, visits))))
+		browsertest.Do(t, tabs[i], chromedp.Navigate(fmt.Sprintf("%s/?v%d", site, visits)))
 		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond) // how long somebody stays
 		if random.IntN(2) == 0 {
 			browsertest.Eval(t, tabs[i], `(track(), null)`)
@@ -167,7 +167,7 @@ func settle(t *testing.T, profile context.Context, site string) {
 	t.Helper()
 	const left = `(async () => { await sdk.page(); await sdk.page(); return Object.keys(localStorage).filter(k => k.startsWith('people') && k.includes('batch-')).length })()`
 	for range 15 {
-		require.NoError(t, chromedp.Do(profile, chromedp.Navigate(site+"/")))
+		browsertest.Do(t, profile, chromedp.Navigate(site+"/"))
 		if browsertest.EvalInto[int](t, profile, left) == 0 {
 			return
 		}

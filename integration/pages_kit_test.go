@@ -147,7 +147,7 @@ func (w *world) visit(page context.Context, url string) shown {
 	w.t.Helper()
 	console := &consoleLines{}
 	require.NoError(w.t, chromedp.Listen(page, console.receive))
-	require.NoError(w.t, chromedp.Do(page, chromedp.Navigate(url)))
+	browsertest.Do(w.t, page, chromedp.Navigate(url))
 	browsertest.Until(w.t, page, `document.readyState === 'complete' && !window.pending`)
 	s := browsertest.EvalInto[shown](w.t, page, look)
 	s.Console = console.all(w.origin, w.site)

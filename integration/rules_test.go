@@ -66,7 +66,7 @@ func TestRulesFromPageToConsole(t *testing.T) {
 	complaints := browsertest.Watch(t, tab)
 	wire := watchWire(t, tab)
 
-	require.NoError(t, chromedp.Do(tab, chromedp.Navigate(w.site+"/")))
+	browsertest.Do(t, tab, chromedp.Navigate(w.site+"/"))
 	browsertest.Eval(t, tab, `(liveChat('sendMessage', 'Hello'), null)`)
 	eventually(t, func(c *assert.CollectT) { assert.Len(c, w.persons(), 1) })
 	id := w.persons()[0].ID
@@ -75,14 +75,14 @@ func TestRulesFromPageToConsole(t *testing.T) {
 		t.Helper()
 		eventually(t, func(c *assert.CollectT) { assert.Contains(c, story(), line) })
 	}
-	require.NoError(t, chromedp.Do(tab, chromedp.Click(chromedp.CSS(`.buy`))))
+	browsertest.Do(t, tab, chromedp.Click(chromedp.CSS(`.buy`)))
 	has("action Platform p-1")
 	browsertest.Eval(t, tab, `(scrollTo(0, 9999), null)`)
 	has("action visible")
 	has("action scrolled")
-	require.NoError(t, chromedp.Do(tab, chromedp.Click(chromedp.CSS(`#send`))))
+	browsertest.Do(t, tab, chromedp.Click(chromedp.CSS(`#send`)))
 	has("action Ada")
-	require.NoError(t, chromedp.Do(tab, chromedp.WaitReady(chromedp.CSS(`p`))))
+	browsertest.Do(t, tab, chromedp.WaitReady(chromedp.CSS(`p`)))
 	has("pageView")
 
 	lines := slices.DeleteFunc(story(), func(line string) bool { return !strings.HasPrefix(line, "action") })
@@ -132,8 +132,8 @@ func watchWire(t *testing.T, tab context.Context) func() string {
 func TestRulesOfTheDemo(t *testing.T) {
 	w := demo(t)
 	tab := browsertest.New(t)
-	require.NoError(t, chromedp.Do(tab, chromedp.Navigate(w.site+"/product.html"), chromedp.Click(chromedp.CSS(`[data-ask]`)),
-		chromedp.SendKeys(chromedp.CSS(`.lc-widget-input`), "An estate"), chromedp.KeyEvent(kb.Enter)))
+	browsertest.Do(t, tab, chromedp.Navigate(w.site+"/product.html"), chromedp.Click(chromedp.CSS(`[data-ask]`)),
+		chromedp.SendKeys(chromedp.CSS(`.lc-widget-input`), "An estate"), chromedp.KeyEvent(kb.Enter))
 	eventually(t, func(c *assert.CollectT) {
 		if persons := w.persons(); assert.Len(c, persons, 1) {
 			assert.Contains(c, w.story(persons[0].ID), "action Ask about your car")

@@ -76,26 +76,22 @@ func TestWalkThroughTheDemo(t *testing.T) {
 	w := demo(t)
 	page := browsertest.New(t)
 	complaints := browsertest.Watch(t, page)
-	step := func(steps ...chromedp.Action[chromedp.Void]) {
-		t.Helper()
-		require.NoError(t, chromedp.Do(page, steps...))
-	}
 	eval := func(expression string) string { t.Helper(); return browsertest.Eval(t, page, expression) }
 
-	step(chromedp.Navigate(w.site + "/"))
+	browsertest.Do(t, page, chromedp.Navigate(w.site+"/"))
 	assert.JSONEq(t, `[1, true]`, eval(`[document.querySelectorAll('script[src*="/_people/v1/sdk.js"]').length,
 		document.head.firstElementChild.matches('script[src*="/_people/v1/sdk.js"]')]`), "exactly one SDK script, first in head")
 	settled(t, page)
 	assert.Empty(t, w.persons(), "a visitor is not shown")
 
-	step(chromedp.Navigate(w.site+"/product.html"), chromedp.Click(chromedp.CSS(`#favourite`)))
+	browsertest.Do(t, page, chromedp.Navigate(w.site+"/product.html"), chromedp.Click(chromedp.CSS(`#favourite`)))
 	settled(t, page)
 	assert.Empty(t, w.persons())
 	assert.JSONEq(t, exampleFailure, eval(`new PeopleTrackingSDK().track('action')`), "an instance of its own, before its init")
 
 	var lead person
 	t.Run("chat starts", func(t *testing.T) {
-		step(chromedp.Click(chromedp.CSS(`.lc-widget-button`)), chromedp.SendKeys(chromedp.CSS(`.lc-widget-input`), "Does it fit my car?"), chromedp.KeyEvent(kb.Enter))
+		browsertest.Do(t, page, chromedp.Click(chromedp.CSS(`.lc-widget-button`)), chromedp.SendKeys(chromedp.CSS(`.lc-widget-input`), "Does it fit my car?"), chromedp.KeyEvent(kb.Enter))
 		eventually(t, func(c *assert.CollectT) { assert.Len(c, w.persons(), 1) })
 		lead = w.persons()[0]
 		assert.Equal(t, "LEAD", lead.Type)
@@ -105,7 +101,7 @@ func TestWalkThroughTheDemo(t *testing.T) {
 	})
 
 	t.Run("the specification's examples", func(t *testing.T) {
-		step(chromedp.Navigate(w.site + "/"))
+		browsertest.Do(t, page, chromedp.Navigate(w.site+"/"))
 		eval(`window.sdk = window.pe = new PeopleTrackingSDK(), null`)
 		assert.JSONEq(t, exampleSuccess, eval(`sdk.init('demo-shop-web-tracking')`))
 		assert.JSONEq(t, exampleSuccess, eval(exampleTrack))
@@ -130,7 +126,7 @@ func TestWalkThroughTheDemo(t *testing.T) {
 	})
 
 	t.Run("a token authenticates", func(t *testing.T) {
-		step(chromedp.Navigate(w.site+"/account.html"), chromedp.SendKeys(chromedp.CSS(`#sign-in [name=email]`), "semi@example.com"), chromedp.KeyEvent(kb.Enter))
+		browsertest.Do(t, page, chromedp.Navigate(w.site+"/account.html"), chromedp.SendKeys(chromedp.CSS(`#sign-in [name=email]`), "semi@example.com"), chromedp.KeyEvent(kb.Enter))
 		eventually(t, func(c *assert.CollectT) { assert.Len(c, w.persons(), 2) })
 		persons := w.persons()
 		at := slices.IndexFunc(persons, func(p person) bool { return p.Subject == "semi@example.com" })
@@ -140,7 +136,7 @@ func TestWalkThroughTheDemo(t *testing.T) {
 	})
 
 	t.Run("logout makes a new visitor", func(t *testing.T) {
-		step(chromedp.Click(chromedp.CSS(`#sign-out`)), chromedp.Navigate(w.site+"/checkout.html"))
+		browsertest.Do(t, page, chromedp.Click(chromedp.CSS(`#sign-out`)), chromedp.Navigate(w.site+"/checkout.html"))
 		settled(t, page)
 		persons := w.persons()
 		require.Len(t, persons, 2, "the new visitor is not shown")
@@ -172,9 +168,9 @@ func shots(t *testing.T, page context.Context, w *world) {
 		{"account", w.site + "/account.html"},
 		{"console", strings.Replace(w.console, "http://", "http://demo:demo@", 1) + "/"},
 	} {
-		require.NoError(t, chromedp.Do(page, chromedp.Navigate(at.url)))
+		browsertest.Do(t, page, chromedp.Navigate(at.url))
 		picture(at.name)
 	}
-	require.NoError(t, chromedp.Do(page, chromedp.Click(chromedp.CSS(`main a[href*="persons/"]`)), chromedp.WaitVisible(chromedp.CSS(`main h1`))))
+	browsertest.Do(t, page, chromedp.Click(chromedp.CSS(`main a[href*="persons/"]`)), chromedp.WaitVisible(chromedp.CSS(`main h1`)))
 	picture("person")
 }

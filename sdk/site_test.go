@@ -291,31 +291,20 @@ func (p *tab) sibling() *tab { return p.site.in(p.t, browsertest.Tab(p.t, p.ctx)
 
 func (p *tab) open(path string) *tab {
 	p.t.Helper()
-	require.NoError(p.t, chromedp.Do(p.ctx, chromedp.Navigate(p.site.URL+path)))
+	browsertest.Do(p.t, p.ctx, chromedp.Navigate(p.site.URL+path))
 	return p
 }
 
 // eval runs a script, waits for its promise and returns the result as JSON.
 func (p *tab) eval(script string) string {
 	p.t.Helper()
-	wrapped := "(async()=>JSON.stringify(await (async()=>{" + script + "})()) ?? 'undefined')()"
-	result, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](wrapped, chromedp.EvalAwaitPromise))
-	require.NoError(p.t, err)
-	return result
+	return browsertest.Eval(p.t, p.ctx, "(async()=>{"+script+"})()")
 }
 
 // until waits for a condition in the page, also across navigations.
 func (p *tab) until(condition string) {
 	p.t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		// A page that goes away while it is asked answers with an error.
-		if met, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool]("!!("+condition+")")); err == nil && met {
-			return
-		}
-		require.True(p.t, time.Now().Before(deadline), condition)
-		time.Sleep(5 * time.Millisecond)
-	}
+	browsertest.Until(p.t, p.ctx, condition)
 }
 
 // clean fails the test when the page complained about anything.

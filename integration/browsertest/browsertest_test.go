@@ -75,3 +75,26 @@ func TestProfiles(t *testing.T) {
 
 	assert.Error(t, chromedp.Do(page, chromedp.Navigate("http://elsewhere.example/")), "no other host is reachable")
 }
+
+// A condition is waited for under a policy that allows no script, and across
+// pages that follow each other.
+func TestUntil(t *testing.T) {
+	mux := http.NewServeMux()
+	for path, body := range map[string]string{
+		"/": `<title>First</title><meta http-equiv="refresh" content="0; url=/second">`, "/second": `<title>Second</title>`,
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Header().Set("Content-Security-Policy", "default-src 'none'")
+			_, _ = io.WriteString(w, `<!doctype html><link rel=icon href=data:,>`+body)
+		})
+	}
+	site := httptest.NewServer(mux)
+	t.Cleanup(site.Close)
+	page := browsertest.New(t)
+	browsertest.Do(t, page, chromedp.Navigate(site.URL))
+	browsertest.Until(t, page, `document.title === 'Second' && document.readyState === 'complete'`)
+	assert.Equal(t, `"/second"`, browsertest.Eval(t, page, `location.pathname`))
+	assert.Equal(t, "undefined", browsertest.Eval(t, page, `Promise.resolve()`))
+	assert.Equal(t, []int{1, 2}, browsertest.EvalInto[[]int](t, page, `[1, 2]`))
+}

@@ -31,11 +31,28 @@ func EvalInto[T any](t testing.TB, page context.Context, expression string) T {
 	return value
 }
 
-// Until waits for a condition in the page, 20 s at most.
+// Do carries out steps in the tab of page, and ends the test at the first one
+// that fails.
+func Do(t testing.TB, page context.Context, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(page, steps...); err != nil {
+		t.Fatalf("in the browser: %v", err)
+	}
+}
+
+// Until waits for a condition in the page, also across navigations and
+// whatever the page's policy says of scripts, 20 s at most.
 func Until(t testing.TB, page context.Context, condition string) {
 	t.Helper()
-	const patience = 20 * time.Second
-	if _, err := chromedp.Run(page, chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingTimeout(patience))); err != nil {
-		t.Fatalf("waiting for %s: %v", condition, err)
+	const patience, pause = 20 * time.Second, 10 * time.Millisecond
+	for begun := time.Now(); ; time.Sleep(pause) {
+		// A page that goes away while it is asked answers with an error.
+		met, err := chromedp.Run(page, chromedp.Evaluate[bool]("!!("+condition+")"))
+		if err == nil && met {
+			return
+		}
+		if time.Since(begun) > patience || page.Err() != nil {
+			t.Fatalf("waiting for %s: %v", condition, err)
+		}
 	}
 }
