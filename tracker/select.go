@@ -75,11 +75,12 @@ func (w *work) presented(token string) (ok bool, err error) {
 }
 
 // proved says that the request knows what only the browser can know that the
-// device's session was changed in: its chat cookie, or the id of the call that
-// changed it.
+// device's session was changed in: its chat cookie, the site's, or the id of the
+// call that changed it.
 func (d *device) proved(req *Request) bool {
 	cause := d.current().cause
 	return slices.ContainsFunc(req.ChatTokens, func(v string) bool { return digestOf(v) == d.chatHash }) ||
+		slices.ContainsFunc(req.SiteCookies, d.hasSeen) ||
 		cause != "" && slices.ContainsFunc(req.Calls, func(c Call) bool { return c.ID == cause })
 }
 

@@ -12,9 +12,17 @@ import (
 // longer ones are something else.
 const minSiteCookie, maxSiteCookie = 22, 512
 
+func (k SiteCookie) hash() digest { return digestOf(k.Name + "\x00" + k.Value) }
+
+// hasSeen says whether the device presented a value of its present session before.
+func (d *device) hasSeen(cookie SiteCookie) bool {
+	hash := cookie.hash()
+	return slices.ContainsFunc(d.sites, func(s siteSeen) bool { return s.value == hash })
+}
+
 // siteCookie takes one of the site's own session cookies into account (B3, B4).
 func (w *work) siteCookie(cookie SiteCookie) error {
-	hash := digestOf(cookie.Name + "\x00" + cookie.Value)
+	hash := cookie.hash()
 	record, err := w.cookie(hash)
 	if err != nil || record.ended != 0 {
 		return err // an ended value stays ended

@@ -227,3 +227,28 @@ func (w *world) checkCookies() {
 		assert.Equal(w.t, live[digest(entry.Key[3:])], record.ended == 0)
 	}
 }
+
+// The very first request makes the lead, and its answer is lost: the cookie of
+// the site shows that it is the same browser.
+func TestB3LostAnswerToTheFirstRequest(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna").with(siteCookieValue)
+	req := b.request(b.call(MethodInit, m{}), b.call(MethodPage, m{}))
+	_, err := w.service.Batch(t.Context(), req)
+	require.NoError(t, err)
+	for _, wait := range []time.Duration{time.Second, 2 * underWay} {
+		w.pass(wait)
+		again := *req
+		again.ReceivedAt, again.SentAt = w.now, w.now
+		response := b.send(&again)
+		assert.Nil(t, response.Results[1].Err)
+		assert.True(t, response.Device.Set && response.Chat.Set)
+	}
+	b.track("goes on")
+	assert.Len(t, w.persons(), 1)
+	assert.Equal(t, []string{"sessionStarted", "personMerged", "pageView", "action"}, definitions(w.timeline(b.person().ID)))
+
+	thief := w.browser("thief").with("an0ther-0123456789abcdef-site")
+	thief.boot = req.Boot
+	assert.False(t, thief.send(thief.request(thief.call(MethodInit, m{}))).Device.Set, "another value proves nothing")
+}
