@@ -51,6 +51,45 @@ func TestB8CallsOfAnOlderEpoch(t *testing.T) {
 	})
 }
 
+// An event waits behind another request of its tab. Meanwhile another tab's call
+// ends the epoch; the event leaves with the new cookies and is under way for a
+// while, so that by its age it is of after the end.
+func TestB19EventOvertakenByTheEndOfItsEpoch(t *testing.T) {
+	for name, c := range map[string]struct {
+		ahead, underWay time.Duration // the browser's clock, and the request
+		after           time.Duration // made after the end, negative when before
+		stamped, kept   bool
+	}{
+		"on a good line":                  {0, 60 * time.Millisecond, -20 * time.Millisecond, true, true},
+		"on a slow line":                  {0, 9 * time.Second, -time.Second, true, true},
+		"slower than clocks may differ":   {0, 25 * time.Second, -time.Second, true, true},
+		"by a clock that is behind":       {-20 * time.Second, 9 * time.Second, -time.Second, true, true},
+		"made after the end":              {0, 60 * time.Millisecond, time.Second, true, false},
+		"after it, by a clock far behind": {-time.Hour, 9 * time.Second, time.Second, true, false},
+		"by a page without an answer":     {0, 9 * time.Second, time.Second, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser("anna")
+			b.open()
+			b.authenticate(w.token("email", "anna@example.com"))
+			anna := b.person().ID
+			w.pass(time.Minute)
+			event := b.at(-flight-c.after-c.ahead, "at the end")
+			if !c.stamped {
+				event.Epoch = ""
+			}
+			b.logout()
+			w.pass(2 * time.Second)
+			req := b.request(event)
+			req.SentAt, req.ReceivedAt = w.now.Add(c.ahead), w.now.Add(c.underWay)
+			result := b.send(req).Results[0]
+			assert.Equal(t, c.kept, len(only(w.timeline(anna), "at the end")) == 1)
+			assert.Equal(t, c.kept || !c.stamped, result.Err == nil)
+		})
+	}
+}
+
 func TestB8NothingUnderALaterIdentity(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser("shared")

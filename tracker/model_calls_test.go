@@ -37,7 +37,11 @@ func (o *oracle) call(d *oDevice, r *oRequest, c *oCall) int {
 
 // activity is recorded under the profile it was made for or not at all (B8).
 func (o *oracle) activity(d *oDevice, r *oRequest, c *oCall, ep *oEpoch, made int64) int {
-	if ep == nil || ((ep != d.now() || d.retired) && (made >= ep.to || r.now-made > oDay)) {
+	earliest := made // the request may have been under way for as long as the clocks differ
+	if off := r.now - r.sent; c.Epoch != "" && off > 0 && off <= oMinute {
+		earliest -= off
+	}
+	if ep == nil || ((ep != d.now() || d.retired) && (earliest >= ep.to || r.now-made > oDay)) {
 		return CodePersonState
 	}
 	t := c.at

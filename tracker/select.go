@@ -314,10 +314,23 @@ func (w *work) epochOf(call *Call) (*epoch, standing) {
 	switch {
 	case i == len(d.epochs)-1 && !w.retired:
 		return ep, standingNow
-	case made < ep.to && millis(w.now)-made <= lateLimit.Milliseconds():
+	case w.earliest(call, made) < ep.to && millis(w.now)-made <= lateLimit.Milliseconds():
 		return ep, standingOlder
 	}
 	return ep, standingStale
+}
+
+// earliest is when a call may have been made that says who the page believed in.
+// Its age does not tell how long the request was under way: for as long as the
+// clocks seem to differ, unless they do so by more than requests take. While one
+// tab's call is on its way another's may end the epoch, and the doubt must not
+// lose it (B19). Without a stamp the age alone decides: the doubt would lead
+// whoever came later to an earlier person.
+func (w *work) earliest(call *Call, made int64) int64 {
+	if off := w.req.ReceivedAt.Sub(w.req.SentAt); call.Epoch != "" && off > 0 && off <= underWay {
+		made -= off.Milliseconds()
+	}
+	return made
 }
 
 // stamped resolves a stamp to the index of an epoch, -1 when the device has
