@@ -11,11 +11,29 @@ import (
 type deadline struct {
 	settle func(w *work, key, ref []byte) (again bool, err error)
 	long   bool // it may take many transactions
+	// told says whether the record that is read anyway names the deadline, which
+	// is then there. Nil and false leave it to a look into the queue.
+	told func(w *work, at int64, ref []byte) (bool, error)
+}
+
+// stands says whether the entry of the queue is still there.
+func (d deadline) stands(w *work, key, ref []byte) (bool, error) {
+	if d.told != nil {
+		at, _, _, err := parseQueueKey(key)
+		if err != nil {
+			return false, err
+		}
+		if told, err := d.told(w, at, ref); told || err != nil {
+			return told, err
+		}
+	}
+	entry, err := w.tx.Get(key)
+	return len(entry) > 0, err
 }
 
 // deadlines are all kinds of them, by the letter in their key.
 var deadlines = map[byte]deadline{
-	dueSession: {settle: inOne((*work).sessionDue)},
+	dueSession: {settle: inOne((*work).sessionDue), told: (*work).sessionQueued},
 	dueLate:    {settle: inOne((*work).lateDue)},
 	dueVisitor: {settle: (*work).visitorDue, long: true},
 	dueChat:    {settle: inOne((*work).chatDue)},
@@ -27,6 +45,16 @@ var deadlines = map[byte]deadline{
 // inOne is for kinds that one transaction settles.
 func inOne(settle func(w *work, key, ref []byte) error) func(w *work, key, ref []byte) (bool, error) {
 	return func(w *work, key, ref []byte) (bool, error) { return false, settle(w, key, ref) }
+}
+
+// sessionQueued says whether the open session of a profile is queued for at.
+func (w *work) sessionQueued(at int64, ref []byte) (bool, error) {
+	_, i, err := parseIDRef(ref)
+	if err != nil {
+		return false, err
+	}
+	p, err := w.load(i)
+	return p != nil && !p.open.id.zero() && p.open.queued == at, err
 }
 
 // sessionDue ends the open session of a profile, unless activity went on.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,8 +17,8 @@ import (
 const sweepEvery = time.Second
 
 // A pass of the sweeper settles some kinds of deadline, several at a time, each
-// in a transaction of its own: the store commits them together, and calls wait
-// little for them.
+// in a transaction of its own: the store commits together what waits, and calls
+// that come meanwhile wait for no more than that.
 type pass struct {
 	long   bool // the kinds of deadline that may take many transactions each, or all others
 	atOnce int
@@ -27,26 +26,29 @@ type pass struct {
 
 var (
 	// ends are small, and there may be very many of them at once: sessions that
-	// began together, or that were due during a downtime. The fewer syncs they
-	// share, the sooner all are recorded.
-	ends = pass{atOnce: 256}
+	// began together, or that were due during a downtime. While one lot is
+	// synced the next one waits already, and the fewer syncs they share, the
+	// sooner all are recorded.
+	ends = pass{atOnce: 512}
 	// deletions may each take many large transactions. They are a pass of their
 	// own, so that no session waits for its end behind them.
 	deletions = pass{long: true, atOnce: 8}
 )
 
 // sweepScan is how many deadlines are read at a time.
-const sweepScan = 256
+const sweepScan = store.MaxScan
 
 // Run ends sessions and deletes visitors when their time comes, until ctx is
 // done, and then returns nil. Several may run on one store at once: the guard
 // of each record decides which of them acts.
 func (s *Service) Run(ctx context.Context) error {
+	first := &round{pass: ends, further: s.keepWatch}
+	s.try(ctx, first) // what was due before the start has the machine to itself
 	var passes sync.WaitGroup
 	passes.Go(func() {
 		s.repeat(ctx, &round{pass: deletions, further: s.forgetOld})
 	})
-	s.repeat(ctx, &round{pass: ends, further: s.keepWatch})
+	s.repeat(ctx, first)
 	passes.Wait()
 	return nil
 }
@@ -83,14 +85,18 @@ func (s *Service) repeat(ctx context.Context, r *round) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := s.once(ctx, r); err != nil && ctx.Err() == nil {
-			s.log.LogAttrs(ctx, sweepLevel(err), "sweeping deadlines failed", slog.Any("error", err))
-		}
+		s.try(ctx, r)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+func (s *Service) try(ctx context.Context, r *round) {
+	if err := s.once(ctx, r); err != nil && ctx.Err() == nil {
+		s.log.LogAttrs(ctx, sweepLevel(err), "sweeping deadlines failed", slog.Any("error", err))
 	}
 }
 
@@ -162,20 +168,22 @@ func (s *Service) Sweep(ctx context.Context) error {
 	}
 }
 
-// sweepOnce settles what became due since then. What cannot be settled, a
-// damaged record for one, keeps nothing else from it.
+// sweepOnce settles what became due since then, oldest first in each shard.
+// What cannot be settled, a damaged record for one, keeps nothing else from it.
 func (s *Service) sweepOnce(ctx context.Context, p pass, since, now time.Time) error {
-	var errs []error
+	lot := newLot(p.atOnce)
 	for shard := range byte(queueShards) {
-		err := s.sweepShard(ctx, p, shard, since, now)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("sweeping shard %d: %w", shard, err))
-		}
-		if Unavailable(err) || ctx.Err() != nil {
-			break
+		from, to := queueRange(shard, max(0, millis(since)), millis(now)+1)
+		for from != nil && ctx.Err() == nil && !lot.stopped() {
+			keys, next, err := s.dueKeys(ctx, p, from, to)
+			lot.failed(err)
+			for _, key := range keys {
+				lot.do(func() error { return s.settleWhole(ctx, key, now) })
+			}
+			from = next
 		}
 	}
-	err := errors.Join(errs...)
+	err := errors.Join(lot.wait(), ctx.Err())
 	if !p.long {
 		s.noteSwept(since, now, err)
 	}
@@ -191,27 +199,6 @@ func (s *Service) noteSwept(since, now time.Time, err error) {
 	case since.IsZero() || s.swept.Load() != 0:
 		s.swept.Store(max(0, millis(now.Add(-sweepOverlap))))
 	}
-}
-
-// sweepShard works through the deadlines of one shard that are due, oldest
-// first.
-func (s *Service) sweepShard(ctx context.Context, p pass, shard byte, since, now time.Time) error {
-	from, to := queueRange(shard, max(0, millis(since)), millis(now)+1)
-	var errs []error
-	for ctx.Err() == nil {
-		keys, next, err := s.dueKeys(ctx, p, from, to)
-		for some := range slices.Chunk(keys, p.atOnce) {
-			err = errors.Join(err, s.settle(ctx, some, now))
-		}
-		if err != nil {
-			errs = append(errs, err)
-		}
-		if next == nil || Unavailable(err) {
-			return errors.Join(errs...)
-		}
-		from = next
-	}
-	return ctx.Err()
 }
 
 // dueKeys are the deadlines of a pass among the next ones, and where to go on,
@@ -231,17 +218,6 @@ func (s *Service) dueKeys(ctx context.Context, p pass, from, to []byte) (keys []
 		return err
 	})
 	return keys, next, err
-}
-
-// settle does what some deadlines ask for.
-func (s *Service) settle(ctx context.Context, due [][]byte, now time.Time) error {
-	errs := make([]error, len(due))
-	var all sync.WaitGroup
-	for i, key := range due {
-		all.Go(func() { errs[i] = s.settleWhole(ctx, key, now) })
-	}
-	all.Wait()
-	return errors.Join(errs...)
 }
 
 // settleWhole settles one deadline. What needs several rounds, as the deletion
@@ -271,16 +247,15 @@ func (s *Service) settleOne(tx store.Tx, ids *idSource, key []byte, now time.Tim
 	if err != nil {
 		return false, err
 	}
-	still, err := tx.Get(key)
-	if err != nil || len(still) == 0 {
-		return false, err // somebody else was first
+	d, known := deadlines[kind]
+	if !known {
+		return false, fmt.Errorf("queue entry of unknown kind %q", kind)
 	}
 	account := Account(binary.BigEndian.Uint16(ref))
 	config, _ := s.configOf(account) // one that is no longer configured is swept as well
 	w := newWork(s, tx, &Request{Account: account, ReceivedAt: now}, config, ids)
-	d, known := deadlines[kind]
-	if !known {
-		return false, fmt.Errorf("queue entry of unknown kind %q", kind)
+	if is, err := d.stands(w, key, ref); err != nil || !is {
+		return false, err // somebody else was first
 	}
 	again, err = d.settle(w, key, ref)
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"net"
 	"os"
 	"runtime/pprof"
-	"syscall"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 	_ "github.com/livechat-people/caddy-people-tracking/caddymodule"
 )
 
@@ -82,12 +82,9 @@ func (a asked) obey(answer *told) error {
 	case a.End:
 		pprof.StopCPUProfile()
 	}
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return fmt.Errorf("reading the processor time: %w", err)
-	}
-	answer.CPU = time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-	return nil
+	var err error
+	answer.CPU, err = measured.Processor()
+	return err
 }
 
 const (

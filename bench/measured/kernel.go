@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // Load is the machine's average load of the last minute.
@@ -40,4 +42,13 @@ func Counted(pid int, file, name string) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("the kernel counts no %s", name)
+}
+
+// Processor is the time this process has had processors for.
+func Processor() (time.Duration, error) {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0, fmt.Errorf("reading the processor time: %w", err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -98,7 +97,7 @@ func (b *bench) calibrate(k kase, window time.Duration) (int, error) {
 
 // spend gives processor time of this process and latency, a request.
 func (b *bench) spend(k kase, side, requests int) (cpu, p50 time.Duration, err error) {
-	before, err := processorTime()
+	before, err := measured.Processor()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -106,14 +105,6 @@ func (b *bench) spend(k kase, side, requests int) (cpu, p50 time.Duration, err e
 	if err != nil {
 		return 0, 0, err
 	}
-	after, err := processorTime()
+	after, err := measured.Processor()
 	return (after - before) / time.Duration(requests), done.P50, err
-}
-
-func processorTime() (time.Duration, error) {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0, fmt.Errorf("reading the processor time: %w", err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
 }

@@ -1,13 +1,5 @@
-// Command people measures, on a real clock and a real disk, whether sessions
-// end when their time comes while events go on arriving, and whether merging
-// and selecting people cost the same however many of them are stored.
-//
-//	go run ./bench/people                                             a small run, about a minute
-//	go run ./bench/people -part ends -sessions 100000 -rate 1000      100,000 sessions that end within a minute
-//	go run ./bench/people -part ends -sessions 100000 -rate 0 -down   100,000 sessions that are overdue at a start
-//	go run ./bench/people -part size -people 1000000                  10 people beside a million
-//
-// What it found is in docs/performance.md.
+//go:build linux
+
 package main
 
 import (
@@ -32,6 +24,7 @@ type options struct {
 	down     bool
 	people   int
 	rounds   int
+	profile  string
 }
 
 func main() {
@@ -42,9 +35,10 @@ func main() {
 	flag.DurationVar(&o.within, "within", 10*time.Second, "the time within which all of them end; 1m at full size")
 	flag.DurationVar(&o.timeout, "timeout", 0, "the sessions' timeout; default: twice -within")
 	flag.IntVar(&o.rate, "rate", 200, "events a second that go on arriving")
-	flag.BoolVar(&o.down, "down", false, "end no session before all are overdue, as after a downtime")
+	flag.BoolVar(&o.down, "down", false, "stop before any session is over, and start again when all are")
 	flag.IntVar(&o.people, "people", 5000, "people of the large store")
 	flag.IntVar(&o.rounds, "rounds", 300, "how often each operation is measured on each store")
+	flag.StringVar(&o.profile, "profile", "", "a file for a profile of the processor while sessions end; default: none")
 	flag.Parse()
 	if o.timeout == 0 {
 		o.timeout = 2 * o.within

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -5,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/livechat-people/caddy-people-tracking/bench/measured"
 )
 
 func describeEnds(o options, s seen, late []time.Duration) string {
@@ -19,7 +23,8 @@ func describeEnds(o options, s seen, late []time.Duration) string {
 		}
 	}
 	fmt.Fprintf(&out, "%d sessions, opened in %.1f s, timeout %s, %d events a second from other browsers\n\n", o.sessions, s.opened.Seconds(), o.timeout, o.rate)
-	fmt.Fprintf(&out, "Session ended on disk: %d, of them later than %s: %d, early: %d\n\n", len(late), promised, over, early)
+	fmt.Fprintf(&out, "Session ended on disk: %d, of them later than %s: %d, early: %d\n", len(late), promised, over, early)
+	fmt.Fprintf(&out, "Processor time while they ended: %.2f s; load of the machine: %s\n\n", s.processor.Seconds(), measured.Load())
 	out.WriteString("| | n | median | 99 % | longest |\n| --- | --- | --- | --- | --- |\n")
 	for _, row := range []struct {
 		name string
