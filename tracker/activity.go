@@ -85,7 +85,7 @@ func (w *work) endOverdue(p *profile) error {
 func (w *work) start(owner, home *profile, t int64, ev *event) (id, error) {
 	s := &session{account: owner.account, home: home.id, start: t, last: t, count: 1, id: w.ids.id(), utm: ev.campaign()}
 	w.sessions[s.ref()] = s
-	owner.open = openSession{id: s.id, home: home.id, start: t, last: t, count: 1, queued: t + w.timeout}
+	owner.open = openSession{id: s.id, home: home.id, start: t, last: t, count: 1, queued: t + w.timeout, bare: s.utm == utm{}}
 	w.fresh[owner.id] = true
 	if err := w.queueSession(owner); err != nil {
 		return id{}, err
@@ -109,7 +109,7 @@ func (w *work) announce(s *session) error {
 // plus the timeout.
 func (w *work) endOpen(p *profile) error {
 	open := p.open
-	s, err := w.session(p.account, open.home, open.start, open.id)
+	s, err := w.openRecord(p)
 	if err != nil {
 		return err
 	}
@@ -129,6 +129,15 @@ func (w *work) conclude(home id, s *session) error {
 		utm: &s.utm, span: &span{start: s.start, end: s.end, last: s.last},
 	}
 	return w.tx.Put(eventKey(s.account, home, s.end, seqEnded, w.eventID()), ended.encode())
+}
+
+// openRecord is the record of a profile's open session.
+func (w *work) openRecord(p *profile) (*session, error) {
+	ref := sessionRef{p.open.home, p.open.id}
+	if w.sessions[ref] == nil && p.open.bare {
+		w.sessions[ref] = &session{account: p.account, home: p.open.home, start: p.open.start, id: p.open.id}
+	}
+	return w.session(p.account, p.open.home, p.open.start, p.open.id)
 }
 
 // session is the record of a session that another record names.

@@ -49,6 +49,7 @@ func damagedPeople() map[string]damage {
 		"open session of a stranger":    {profileDamage(withASession, func(p *profile) { p.open.home = nobody }), 'P', "who has nothing to do with it"},
 		"open session not in the queue": {lost(tableQueue, dueFor(dueSession)), 'P', "is not in the queue"},
 		"open session that has ended":   {sessionDamage(goingOn, func(s *session) { s.end = s.last }), 'P', "has ended"},
+		"open session with a campaign":  {sessionDamage(goingOn, func(s *session) { s.utm.source = "news" }), 'P', "holds more than its profile knows of"},
 	}
 }
 

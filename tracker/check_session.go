@@ -176,6 +176,8 @@ func (c *checker) openSession(f *family, p *profile) error {
 		c.wrong("the open session of %s has no record", p.id)
 	case s.end != 0 || s.late:
 		c.wrong("the open session of %s has ended", p.id)
+	case open.bare && (s.utm != utm{} || s.part != 0):
+		c.wrong("the record of the open session of %s holds more than its profile knows of", p.id)
 	}
 	if c.opts.SessionTimeout != 0 {
 		c.onTime(open.queued, open.last+c.opts.SessionTimeout.Milliseconds(), "the open session of "+p.id.String())

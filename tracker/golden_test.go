@@ -183,6 +183,10 @@ func goldenRecords() []goldenRecord {
 		turns: []turn{{undone: true, at: goldenTime + 1, by: "operator", reason: "two people"}, {at: goldenTime + 2, by: "API key"}},
 	}
 	absorbing := &profile{id: p, account: a, kind: kindAuthenticated, created: goldenTime, subjectType: "msisdn", subject: "421905123450", absorbed: 2}
+	bare := &profile{
+		id: p, account: a, kind: kindVisitor, created: goldenTime, device: third,
+		open: openSession{id: o, home: p, start: goldenTime, last: goldenTime + 1, queued: goldenTime + 2, count: 1, bare: true},
+	}
 	part := &session{account: a, home: p, start: goldenTime, id: o, last: goldenTime, count: 1, part: partTwin}
 	view := &event{definition: schema.EventPageView, session: o, received: goldenTime, claimed: goldenTime - 5, page: &pageView{
 		page:  Page{URL: "https://shop.example/?id=7", Title: "Shop", Referrer: "https://other.example/", Language: "en-GB", WebsiteLanguage: "en"},
@@ -209,6 +213,7 @@ func goldenRecords() []goldenRecord {
 		{"P person who absorbed leads", absorbing, absorbing.encode(), readProfile},
 		{"H part of a session", part, part.encode(), func(b []byte) (any, error) { return decodeSession(a, part.key(), b) }},
 		{"K undone merge", personLink{reasonUndone, goldenTime, o}, personLink{reasonUndone, goldenTime, o}.encode(), func(b []byte) (any, error) { return decodeLink(b) }},
+		{"P visitor with a bare session", bare, bare.encode(), readProfile},
 		{"E page view", view, view.encode(), readEvent},
 		{"E session ended", ended, ended.encode(), readEvent},
 		{"E custom", custom, custom.encode(), readEvent},

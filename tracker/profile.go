@@ -48,6 +48,9 @@ type openSession struct {
 	last   int64
 	queued int64 // deadline of its entry in the queue, never later than its true one
 	count  uint64
+	// bare says that the session's record holds nothing that is not here as
+	// well, a campaign for one: to end the session it need not be read.
+	bare bool
 }
 
 // holds says that s is the open session of p.
@@ -100,6 +103,7 @@ func (p *profile) encodeTo(e *encoder, device id) {
 		e.int(23, p.open.last)
 		e.int(24, p.open.queued)
 		e.uint(25, p.open.count)
+		e.bool(26, p.open.bare)
 	}
 }
 
@@ -161,5 +165,7 @@ func (p *profile) take(f field) {
 		p.open.queued = f.int()
 	case 25:
 		p.open.count = f.value
+	case 26:
+		p.open.bare = f.bool()
 	}
 }
