@@ -29,7 +29,7 @@ var (
 	// began together, or that were due during a downtime. While one lot is
 	// synced the next one waits already, and the fewer syncs they share, the
 	// sooner all are recorded.
-	ends = pass{atOnce: 512}
+	ends = pass{atOnce: 256}
 	// deletions may each take many large transactions. They are a pass of their
 	// own, so that no session waits for its end behind them.
 	deletions = pass{long: true, atOnce: 8}

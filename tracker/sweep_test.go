@@ -68,3 +68,80 @@ func TestB11DamagedRecordKeepsNothingElseFromEnding(t *testing.T) {
 	require.NoError(t, w.service.Sweep(t.Context()))
 	assert.True(t, browsers[7].profile().open.id.zero())
 }
+
+// B11: an entry that is not the one its profile knows of, as another proxy or a
+// program of before may have left it, ends nothing early and does not stay.
+func TestB11EntryThatItsProfileDoesNotKnow(t *testing.T) {
+	w := newWorld(t)
+	anna := w.browser("anna")
+	anna.open()
+	open := anna.profile().open
+	strange := queueKey(millis(w.now)-5, dueSession, idRef(DefaultAccount, anna.profile().id))
+	put := func() {
+		require.NoError(t, w.store.Update(t.Context(), func(tx store.Tx) error { return tx.Put(strange, present) }))
+	}
+	queued := func() (at []int64) {
+		entries, err := w.scanAll(tableQueue)
+		require.NoError(t, err)
+		for _, e := range entries {
+			deadline, kind, _, err := parseQueueKey(e.Key)
+			require.NoError(t, err)
+			if kind == dueSession {
+				at = append(at, deadline)
+			}
+		}
+		return at
+	}
+	put()
+	require.NoError(t, w.service.Sweep(t.Context()))
+	assert.Equal(t, open.id, anna.profile().open.id, "it goes on")
+	assert.Contains(t, queued(), open.last+DefaultSessionTimeout.Milliseconds())
+	assert.NotContains(t, queued(), millis(w.now)-5)
+
+	w.pass(time.Hour)
+	require.True(t, anna.profile().open.id.zero())
+	put()
+	require.NoError(t, w.service.Sweep(t.Context()))
+	assert.Empty(t, queued())
+	ended := 0
+	events, err := w.scanAll(tableEvent)
+	require.NoError(t, err)
+	for _, e := range events {
+		if seqOf(e.Key) == seqEnded {
+			ended++
+		}
+	}
+	assert.Equal(t, 1, ended)
+}
+
+// B11: the record of a session without a campaign is not read when it ends, and
+// tells the same afterwards as one that was.
+func TestB11RecordsOfEndedSessions(t *testing.T) {
+	w := newWorld(t)
+	plain, campaign := w.browser("plain"), w.browser("campaign")
+	campaign.page.URL = "https://shop.example/?utm_source=news"
+	for _, b := range []*browser{plain, campaign} {
+		b.open()
+	}
+	require.True(t, plain.profile().open.bare)
+	require.False(t, campaign.profile().open.bare)
+	w.pass(10 * time.Minute)
+	for _, b := range []*browser{plain, campaign} {
+		b.track("once more")
+	}
+	open := map[bool]openSession{true: plain.profile().open, false: campaign.profile().open}
+	w.pass(time.Hour)
+	entries, err := w.scanAll(tableSession)
+	require.NoError(t, err)
+	require.Len(t, entries, 2)
+	for _, e := range entries {
+		s := w.sessionAt(e)
+		campaign := utm{source: s.utm.source}
+		was := open[campaign == utm{}]
+		want := session{
+			account: DefaultAccount, home: was.home, start: was.start, id: was.id,
+			last: was.start + (10*time.Minute + 2*flight).Milliseconds(), end: was.last + DefaultSessionTimeout.Milliseconds(), count: 2, utm: campaign,
+		}
+		assert.Equal(t, want, *s)
+	}
+}
