@@ -49,7 +49,10 @@ func TestListedThoughTheSessionCannotEnd(t *testing.T) {
 	st := memory.New()
 	t.Cleanup(func() { require.NoError(t, st.Close()) })
 	w := newWorldOn(t, st)
-	anna := w.lead("anna")
+	anna := w.browser("anna")
+	anna.page.URL = "https://shop.example/?utm_source=news" // else its record is not read
+	anna.open()
+	anna.startChat()
 	open := anna.profile().open
 	key := sessionKey(DefaultAccount, open.home, open.start, open.id)
 	var record []byte
