@@ -29,10 +29,10 @@ func (c *instance) personIn() string {
 		strings.Replace(batchBody, "%s", "auto", 1), "Content-Type", "application/json", "Origin", "http://"+c.site,
 		"Cookie", "chat=0123456789abcdef0123456789abcdef")
 	require.Equal(c.t, http.StatusOK, got.status, got.body)
-	people, _, err := serviceNow(c.t).Persons(c.t.Context(), tracker.DefaultAccount, tracker.PersonQuery{})
+	found, err := serviceNow(c.t).Persons(c.t.Context(), tracker.DefaultAccount, tracker.PersonQuery{})
 	require.NoError(c.t, err)
-	require.Len(c.t, people, 1)
-	return people[0].ID
+	require.Len(c.t, found.Persons, 1)
+	return found.Persons[0].ID
 }
 
 // erasedLife is a backup of before somebody was erased, and the directory.
@@ -53,9 +53,9 @@ func personsAt(t *testing.T, dir string) (ids []string) {
 	t.Helper()
 	c := newInstance(t)
 	require.NoError(t, c.load("people_tracking {\nstore badger "+dir+"\n}", c.siteOf(upstream(t, nil))))
-	found, _, err := serviceNow(t).Persons(t.Context(), tracker.DefaultAccount, tracker.PersonQuery{})
+	found, err := serviceNow(t).Persons(t.Context(), tracker.DefaultAccount, tracker.PersonQuery{})
 	require.NoError(t, err)
-	for _, p := range found {
+	for _, p := range found.Persons {
 		ids = append(ids, p.ID)
 	}
 	caddyStop(t)

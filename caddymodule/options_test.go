@@ -115,10 +115,10 @@ func TestOptionsOfCalls(t *testing.T) {
 		got := c.do(http.MethodPost, "http://"+c.site+"/_people/v1/batch", body,
 			"Content-Type", "application/json", "Origin", "http://"+c.site, "Cookie", "chat=0123456789abcdef0123456789abcdef")
 		require.Equal(t, http.StatusOK, got.status, got.body)
-		people, _, err := service(t).Persons(t.Context(), tracker.DefaultAccount, tracker.PersonQuery{})
+		found, err := service(t).Persons(t.Context(), tracker.DefaultAccount, tracker.PersonQuery{})
 		require.NoError(t, err)
-		require.Len(t, people, 1, "the site's cookie tells that a chat was started")
-		events, _, err := service(t).Events(t.Context(), tracker.DefaultAccount, people[0].ID, tracker.EventQuery{})
+		require.Len(t, found.Persons, 1, "the site's cookie tells that a chat was started")
+		events, _, err := service(t).Events(t.Context(), tracker.DefaultAccount, found.Persons[0].ID, tracker.EventQuery{})
 		require.NoError(t, err)
 		require.NotEmpty(t, events)
 		assert.Contains(t, string(events[0].Properties), "voucher=")

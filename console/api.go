@@ -14,6 +14,7 @@ import (
 type personList struct {
 	Persons    []tracker.Person `json:"persons"`
 	NextCursor string           `json:"nextCursor"` // "" on the last page
+	Partial    bool             `json:"partial"`    // the words are too common to look at everybody
 }
 
 type eventList struct {
@@ -37,11 +38,11 @@ func (h *handler) apiPersons(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	persons, next, err := h.people.Persons(r.Context(), h.account, query)
+	found, err := h.people.Persons(r.Context(), h.account, query)
 	if err != nil {
 		return fmt.Errorf("list persons: %w", err)
 	}
-	return writeJSON(w, http.StatusOK, personList{orEmpty(persons), next})
+	return writeJSON(w, http.StatusOK, personList{orEmpty(found.Persons), found.Next, found.Partial})
 }
 
 func (h *handler) apiPerson(w http.ResponseWriter, r *http.Request) error {

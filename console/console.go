@@ -25,7 +25,7 @@ import (
 // answer, after which the call may be repeated.
 type People interface {
 	// Persons lists newest activity first, or answers tracker.ErrBadCursor.
-	Persons(ctx context.Context, account tracker.Account, query tracker.PersonQuery) (persons []tracker.Person, nextCursor string, err error)
+	Persons(ctx context.Context, account tracker.Account, query tracker.PersonQuery) (tracker.PersonPage, error)
 	Person(ctx context.Context, account tracker.Account, id string) (tracker.Person, error)
 	// Events lists newest first, or answers tracker.ErrBadCursor.
 	Events(ctx context.Context, account tracker.Account, id string, query tracker.EventQuery) (events []tracker.Event, nextCursor string, err error)

@@ -31,6 +31,7 @@ type fakePeople struct {
 	account     tracker.Account // of the last call
 	personQuery tracker.PersonQuery
 	eventQuery  tracker.EventQuery
+	partial     bool   // searches look at some people only
 	blank       string // cursor behind an empty first page of events, as a rare definition has it
 }
 
@@ -55,10 +56,10 @@ func page[T any](all []T, cursor string, limit int) ([]T, string, error) {
 	return rest, "", nil
 }
 
-func (f *fakePeople) Persons(_ context.Context, account tracker.Account, q tracker.PersonQuery) ([]tracker.Person, string, error) {
+func (f *fakePeople) Persons(_ context.Context, account tracker.Account, q tracker.PersonQuery) (tracker.PersonPage, error) {
 	f.account, f.personQuery = account, q
 	if f.err != nil {
-		return nil, "", f.err
+		return tracker.PersonPage{}, f.err
 	}
 	var found []tracker.Person
 	for _, p := range f.persons {
@@ -69,7 +70,8 @@ func (f *fakePeople) Persons(_ context.Context, account tracker.Account, q track
 			found = append(found, p)
 		}
 	}
-	return page(found, q.Cursor, q.Limit)
+	shown, next, err := page(found, q.Cursor, q.Limit)
+	return tracker.PersonPage{Persons: shown, Next: next, Partial: f.partial}, err
 }
 
 func matches(p tracker.Person, text string) bool {

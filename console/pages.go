@@ -24,6 +24,7 @@ type listView struct {
 	First      string // address of the first page, "" on it
 	Older      string // "" on the last page
 	IsFiltered bool
+	Partial    bool // the words are too common to look at everybody
 }
 
 func (h *handler) listPage(w http.ResponseWriter, r *http.Request) error {
@@ -35,7 +36,7 @@ func (h *handler) listPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	persons, next, err := h.people.Persons(r.Context(), h.account, query)
+	found, err := h.people.Persons(r.Context(), h.account, query)
 	if err != nil {
 		return fmt.Errorf("list persons: %w", err)
 	}
@@ -49,10 +50,11 @@ func (h *handler) listPage(w http.ResponseWriter, r *http.Request) error {
 	if query.Cursor != "" {
 		view.First = address(query.Type, "")
 	}
-	if next != "" {
-		view.Older = address(query.Type, next)
+	if found.Next != "" {
+		view.Older = address(query.Type, found.Next)
 	}
-	for _, person := range persons {
+	view.Partial = found.Partial
+	for _, person := range found.Persons {
 		view.Persons = append(view.Persons, clock.profile(person))
 	}
 	return h.views.write(w, http.StatusOK, h.views.list, view)

@@ -73,6 +73,19 @@ func TestListKeepsSearchAndType(t *testing.T) {
 	}
 }
 
+func TestSearchThatDidNotLookAtEverybody(t *testing.T) {
+	people := crowd()
+	const note = "too common to look at everybody"
+	assert.NotContains(t, text(open(t, people, "/?query=customer")), note)
+	people.partial = true
+	assert.Contains(t, text(open(t, people, "/?query=customer")), note)
+	assert.Contains(t, text(open(t, people, "/?query=xyz")), note, "nor if nobody was found")
+	w := ask(newConsole(t, people), http.MethodGet, "/api/persons?query=customer", asReader)
+	var list personList
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &list))
+	assert.True(t, list.Partial)
+}
+
 func TestEmptyStates(t *testing.T) {
 	assert.Contains(t, text(open(t, &fakePeople{}, "/")), "Nobody has started a chat yet")
 	assert.Contains(t, text(open(t, crowd(), "/?query=zzz")), "Nobody matches")

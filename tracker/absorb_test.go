@@ -44,10 +44,10 @@ func TestB6AbsorbedLead(t *testing.T) {
 	assert.Equal(t, []string{"reading"}, person.Tags)
 	assert.Empty(t, person.Links)
 	for _, text := range []string{"ann", "one.exam", "reading", "anna reading"} {
-		found, _, err := w.service.Persons(context.Background(), DefaultAccount, PersonQuery{Text: text})
+		page, err := w.service.Persons(context.Background(), DefaultAccount, PersonQuery{Text: text})
 		require.NoError(t, err)
-		if assert.Len(t, found, 1, text) {
-			assert.Equal(t, person.ID, found[0].ID, text)
+		if assert.Len(t, page.Persons, 1, text) {
+			assert.Equal(t, person.ID, page.Persons[0].ID, text)
 		}
 	}
 	_, err := w.service.Person(context.Background(), DefaultAccount, lead)

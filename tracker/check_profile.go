@@ -162,22 +162,6 @@ func (c *checker) attributeEntry(e store.Entry) error {
 	return c.indexed(a, i, attributeEntries(name, e.Value))
 }
 
-// attributeEntries is what the index holds for a property.
-func attributeEntries(name string, value []byte) (out []entry) {
-	if field, searched := nameFields[name]; searched {
-		return nameEntries(field, value)
-	}
-	found := map[string]func(string) []entry{fieldTags: tagEntries, fieldEmail: emailEntries, fieldPhone: phoneEntries}[name]
-	var list []string
-	if found == nil || json.Unmarshal(value, &list) != nil {
-		return nil
-	}
-	for _, v := range list {
-		out = append(out, found(v)...)
-	}
-	return out
-}
-
 // itemEntry: an item of a list of a person.
 func (c *checker) itemEntry(e store.Entry) error {
 	const tail = 1 + 8 + 16

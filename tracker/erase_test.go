@@ -97,9 +97,9 @@ func TestB33ErasedPersonIsHiddenAtOnce(t *testing.T) {
 	_, err = w.service.Merges(t.Context(), DefaultAccount, person)
 	assert.ErrorIs(t, err, ErrNotFound)
 	assert.Empty(t, w.persons())
-	found, _, err := w.service.Persons(t.Context(), DefaultAccount, PersonQuery{Text: "anna"})
+	found, err := w.service.Persons(t.Context(), DefaultAccount, PersonQuery{Text: "anna"})
 	require.NoError(t, err)
-	assert.Empty(t, found)
+	assert.Empty(t, found.Persons)
 	for _, unknown := range []string{person, pattern(7).String(), "", "x"} {
 		assert.ErrorIs(t, w.service.Erase(t.Context(), DefaultAccount, unknown), ErrNotFound)
 	}

@@ -1,7 +1,6 @@
 package tracker
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -9,9 +8,20 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
 )
 
-// maxCandidates bounds how many persons one search looks at: whoever needs
-// more types another word.
-const maxCandidates = store.MaxScan
+// effort bounds the work of one search. Whoever meets a bound is told so, and
+// types another word.
+type effort struct {
+	found      int // persons who match: as many are sorted by their last activity
+	candidates int // persons who are looked at: most searches of common words need no more than the index
+	entries    int // entries of the index that are read, for all words together
+	page       int // of them at a time
+}
+
+var usualEffort = effort{found: 1000, candidates: 5000, entries: 50_000, page: 250}
+
+// entriesPerCandidate is how many entries of the index are read in the time
+// that one candidate's properties take.
+const entriesPerCandidate = 20
 
 // searchWords are the words of a query, each of which must match.
 func searchWords(text string) []string {
@@ -24,101 +34,252 @@ func searchWords(text string) []string {
 	return out
 }
 
-// search finds the persons all of whose words match, newest activity first
-// among the candidates of the rarest word.
-func (r *reading) search(text []string, q PersonQuery) ([]*profile, string, error) {
-	var after *position
-	if q.Cursor != "" {
-		p, err := parsePosition(q.Cursor)
-		if err != nil {
-			return nil, "", err
-		}
-		after = &p
-	}
-	sets := make([]map[id]*profile, len(text))
-	known := map[id]*profile{}
-	for i, word := range text {
-		matching, err := r.matching(word)
-		if err == nil {
-			sets[i], err = r.ownersOf(matching, known)
-		}
-		if err != nil {
-			return nil, "", err
-		}
-	}
-	slices.SortFunc(sets, func(a, b map[id]*profile) int { return len(a) - len(b) })
-	var found []*profile
-	for i, p := range sets[0] {
-		if slices.ContainsFunc(sets[1:], func(set map[id]*profile) bool { return set[i] == nil }) {
-			continue
-		}
-		if q.Type != "" && p.platformType() != q.Type {
-			continue
-		}
-		if after == nil || p.position().compare(*after) > 0 {
-			found = append(found, p)
-		}
-	}
-	return page(found, q.Limit)
+// search finds the persons all of whose words match, newest activity first.
+type search struct {
+	*reading
+	effort
+	query   PersonQuery
+	words   []*word
+	looked  int
+	partial bool // a bound was met: there may be more
+	seen    map[id]bool
+	matches []*profile
 }
 
-// ownersOf are the persons that profiles are, or are part of: an absorbed lead
-// keeps its place in the index. known are those that were looked up before.
-func (r *reading) ownersOf(set map[id]bool, known map[id]*profile) (map[id]*profile, error) {
-	owners := make(map[id]*profile, len(set))
-	for i := range set {
-		p, seen := known[i]
-		for next := i; !seen; next = p.mergedInto {
-			var err error
-			if p, err = r.hot(next); err != nil {
-				return nil, err
-			}
-			if p == nil || p.mergedInto.zero() {
-				break
-			}
-		}
-		known[i] = p
-		if p != nil && p.person() {
-			owners[p.id] = p
-		}
-	}
-	return owners, nil
+// word is one word of a search, and what of the index was read for it.
+type word struct {
+	starts []entry // one of which an entry of the person must begin with
+	rest   []store.Range
+	read   int
+	order  []id // who has it, as they came
+	has    map[id]bool
 }
 
-// matching is who has a token that begins with the word, or a phone number
-// that begins or ends with its digits.
-func (r *reading) matching(word string) (map[id]bool, error) {
-	set := map[id]bool{}
+// all says that everybody who has the word is known.
+func (w *word) all() bool { return len(w.rest) == 0 }
+
+func (r *reading) search(text []string, q PersonQuery, most effort) (found []*profile, next string, partial bool, err error) {
+	after, err := q.after()
+	if err != nil {
+		return nil, "", false, err
+	}
+	s := &search{reading: r, effort: most, query: q, seen: map[id]bool{}}
+	for _, t := range text {
+		s.words = append(s.words, r.word(t, most.page))
+	}
+	if err := s.readIndex(); err != nil {
+		return nil, "", false, err
+	}
+	if err := s.lookAt(s.candidatesOf(s.rarest())); err != nil {
+		return nil, "", false, err
+	}
+	found = slices.DeleteFunc(s.matches, func(p *profile) bool { return after != nil && p.position().compare(*after) <= 0 })
+	found, next, err = page(found, q.Limit)
+	return found, next, s.partial, err
+}
+
+// word is what a word can be: the beginning of a token, or of a phone number, or
+// the end of one.
+func (r *reading) word(text string, page int) *word {
+	w := &word{has: map[id]bool{}}
 	for _, field := range []byte{searchFirst, searchMiddle, searchLast, searchEmail, searchTag, searchSubject} {
-		if err := r.match(set, field, word); err != nil {
-			return nil, err
-		}
+		w.starts = append(w.starts, entry{field, text})
 	}
-	if digits := schema.PhoneKey(word); len(digits) >= minDigits {
-		for field, start := range map[byte]string{
-			searchPhone: digits, searchPhoneEnd: reversed(digits), searchSubjectEnd: reversed(digits),
-		} {
-			if err := r.match(set, field, start); err != nil {
-				return nil, err
-			}
-		}
+	if digits := schema.PhoneKey(text); len(digits) >= minDigits {
+		w.starts = append(w.starts, entry{searchPhone, digits}, entry{searchPhoneEnd, reversed(digits)}, entry{searchSubjectEnd, reversed(digits)})
 	}
-	return set, nil
+	for _, e := range w.starts {
+		w.rest = append(w.rest, prefixKeys(searchPrefix(r.account, e.field, e.token), page))
+	}
+	return w
 }
 
 // minDigits keeps a stray number from being taken for the end of a phone number.
 const minDigits = 3
 
-func (r *reading) match(set map[id]bool, field byte, start string) error {
-	prefix := searchPrefix(r.account, field, start)
-	entries, err := r.Scan(prefixKeys(prefix, maxCandidates))
-	for _, entry := range entries {
-		if len(set) >= maxCandidates {
-			break
-		}
-		if bytes.HasPrefix(entry.Key, prefix) {
-			set[lastID(entry.Key)] = true
+// of says whether one of a person's entries is what the word stands for.
+func (w *word) of(entries []entry) bool {
+	return slices.ContainsFunc(entries, func(e entry) bool {
+		return slices.ContainsFunc(w.starts, func(s entry) bool { return s.field == e.field && strings.HasPrefix(e.token, s.token) })
+	})
+}
+
+// readIndex reads as much for each word, until it is known who has the rarest;
+// and then on for the others while that is less work than to look at each of
+// those few.
+func (s *search) readIndex() error {
+	for s.rarest() == nil && s.mayRead() {
+		least := slices.MinFunc(s.words, func(a, b *word) int { return a.read - b.read })
+		if err := s.readOn(least); err != nil {
+			return err
 		}
 	}
-	return err
+	rarest := s.rarest()
+	if rarest == nil {
+		return nil
+	}
+	for _, w := range s.words {
+		for !w.all() && s.mayRead() && w.read < entriesPerCandidate*len(rarest.order) {
+			if err := s.readOn(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mayRead says whether more of the index may be read. For a single word that is
+// as much as can be looked at.
+func (s *search) mayRead() bool {
+	read := 0
+	for _, w := range s.words {
+		read += w.read
+	}
+	if read > s.entries {
+		return false
+	}
+	switch {
+	case len(s.words) > 1:
+		return true
+	case s.query.Type == "":
+		return len(s.words[0].order) <= s.found
+	}
+	return len(s.words[0].order) <= s.candidates
+}
+
+func (s *search) readOn(w *word) error {
+	entries, err := s.Scan(w.rest[0])
+	if err != nil {
+		return err
+	}
+	w.read += len(entries)
+	for _, e := range entries {
+		if i := lastID(e.Key); !w.has[i] {
+			w.has[i] = true
+			w.order = append(w.order, i)
+		}
+	}
+	if len(entries) < w.rest[0].Limit {
+		w.rest = w.rest[1:]
+	} else {
+		w.rest[0].From = append(entries[len(entries)-1].Key, 0)
+	}
+	return nil
+}
+
+// rarest is the word with the fewest persons of those words of which all are
+// known, nil when there is none yet.
+func (s *search) rarest() (rarest *word) {
+	for _, w := range s.words {
+		if w.all() && (rarest == nil || len(w.order) < len(rarest.order)) {
+			rarest = w
+		}
+	}
+	return rarest
+}
+
+// candidatesOf are those who have the rarest word, or some of those who have a
+// word where all are too common: first those who by the index have all others.
+func (s *search) candidatesOf(rarest *word) []id {
+	if rarest == nil {
+		s.partial = true
+		rarest = s.words[0]
+	}
+	var certain, possible []id
+	for _, i := range rarest.order {
+		if len(s.missing(i)) == 0 {
+			certain = append(certain, i)
+		} else {
+			possible = append(possible, i)
+		}
+	}
+	return append(certain, possible...)
+}
+
+// missing are the words that a profile does not have by what was read.
+func (s *search) missing(i id) (missing []*word) {
+	for _, w := range s.words {
+		if !w.has[i] {
+			missing = append(missing, w)
+		}
+	}
+	return missing
+}
+
+// lookAt finds out who of the candidates matches.
+func (s *search) lookAt(candidates []id) error {
+	for _, i := range candidates {
+		if s.looked == s.candidates || len(s.matches) == s.found {
+			s.partial = true
+			return nil
+		}
+		s.looked++
+		p, err := s.ownerOf(i)
+		if err != nil {
+			return err
+		}
+		if p == nil || s.seen[p.id] || s.query.Type != "" && p.platformType() != s.query.Type {
+			continue
+		}
+		s.seen[p.id] = true
+		matches, err := s.hasAll(p, i)
+		if err != nil {
+			return err
+		}
+		if matches {
+			s.matches = append(s.matches, p)
+		}
+	}
+	return nil
+}
+
+// ownerOf is the person that a profile is, or is part of: an absorbed lead
+// keeps its place in the index.
+func (s *search) ownerOf(i id) (*profile, error) {
+	p, err := s.hot(i)
+	for err == nil && p != nil && !p.mergedInto.zero() {
+		p, err = s.hot(p.mergedInto)
+	}
+	if err != nil || p == nil || !p.person() {
+		return nil, err
+	}
+	return p, nil
+}
+
+// hasAll says whether a person, found by a profile, has all words. What the
+// index does not tell stands in the properties: of the person itself where not
+// everybody who has a word is known, and of the leads that are part of it.
+func (s *search) hasAll(p *profile, by id) (bool, error) {
+	missing := s.missing(by)
+	if len(missing) == 0 {
+		return true, nil
+	}
+	alone := p.id == by && p.absorbed == 0
+	if alone && slices.ContainsFunc(missing, (*word).all) {
+		return false, nil
+	}
+	has := func(entries []entry) bool {
+		missing = slices.DeleteFunc(missing, func(w *word) bool { return w.of(entries) })
+		return len(missing) == 0
+	}
+	if has(subjectEntries(p)) {
+		return true, nil
+	}
+	parts, err := s.partsOf(p)
+	if err != nil {
+		return false, err
+	}
+	for _, part := range parts {
+		prefix := idKey(tableAttribute, p.account, part)
+		properties, err := s.scanAll(prefix)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range properties {
+			if has(attributeEntries(string(e.Key[len(prefix):]), e.Value)) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }

@@ -331,9 +331,9 @@ func (w *world) story(person string) []string {
 
 func (w *world) persons() []Person {
 	w.t.Helper()
-	persons, _, err := w.service.Persons(context.Background(), DefaultAccount, PersonQuery{Limit: 100})
+	found, err := w.service.Persons(context.Background(), DefaultAccount, PersonQuery{Limit: 100})
 	require.NoError(w.t, err)
-	return persons
+	return found.Persons
 }
 
 // keys is every key of the store but those of dedupe days, which are dropped

@@ -17,10 +17,10 @@ import (
 func (w *world) inPages(limit int) (all []Person) {
 	w.t.Helper()
 	for cursor := ""; ; {
-		persons, next, err := w.service.Persons(context.Background(), DefaultAccount, PersonQuery{Limit: limit, Cursor: cursor})
+		page, err := w.service.Persons(context.Background(), DefaultAccount, PersonQuery{Limit: limit, Cursor: cursor})
 		require.NoError(w.t, err)
-		all = append(all, persons...)
-		if cursor = next; cursor == "" {
+		all = append(all, page.Persons...)
+		if cursor = page.Next; cursor == "" {
 			return all
 		}
 	}

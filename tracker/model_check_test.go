@@ -183,14 +183,14 @@ func (s *sim) checkAnswers() {
 
 func (s *sim) everybody(q PersonQuery) (all []Person) {
 	for {
-		persons, next, err := s.service.Persons(context.Background(), DefaultAccount, q)
+		page, err := s.service.Persons(context.Background(), DefaultAccount, q)
 		if err != nil {
 			s.fail("persons: %v", err)
 		}
-		if all = append(all, persons...); next == "" || err != nil {
+		if all = append(all, page.Persons...); page.Next == "" || err != nil {
 			return all
 		}
-		q.Cursor = next
+		q.Cursor = page.Next
 	}
 }
 

@@ -254,11 +254,11 @@ func (o *oracle) called(p *oProfile, name string) bool {
 // decide undoes and redoes whatever merges there are, while browsers go on.
 func (c *crowd) decide() error {
 	ctx := context.Background()
-	persons, _, err := c.service.Persons(ctx, DefaultAccount, PersonQuery{})
+	page, err := c.service.Persons(ctx, DefaultAccount, PersonQuery{})
 	if err != nil {
 		return err
 	}
-	for n, p := range persons {
+	for n, p := range page.Persons {
 		merges, err := c.service.Merges(ctx, DefaultAccount, p.ID)
 		if errors.Is(err, ErrNotFound) { // merged again meanwhile
 			continue

@@ -223,30 +223,30 @@ func (r *reading) links(p *profile) ([]Link, error) {
 }
 
 // Persons lists persons, newest activity first, or searches them.
-func (s *Service) Persons(ctx context.Context, a Account, q PersonQuery) (persons []Person, next string, err error) {
+func (s *Service) Persons(ctx context.Context, a Account, q PersonQuery) (found PersonPage, err error) {
 	if q.Limit <= 0 || q.Limit > mostPersons {
 		q.Limit = defaultPersons
 	}
 	err = s.read(ctx, a, func(r *reading) error {
-		persons = nil
-		var found []*profile
+		found = PersonPage{}
+		var profiles []*profile
 		var err error
 		if text := searchWords(q.Text); len(text) > 0 {
-			found, next, err = r.search(text, q)
+			profiles, found.Next, found.Partial, err = r.search(text, q, usualEffort)
 		} else {
-			found, next, err = r.list(q)
+			profiles, found.Next, err = r.list(q)
 		}
 		if err != nil {
 			return err
 		}
-		for _, p := range found {
+		for _, p := range profiles {
 			person, err := r.portray(p)
 			if err != nil {
 				return err
 			}
-			persons = append(persons, person)
+			found.Persons = append(found.Persons, person)
 		}
 		return nil
 	})
-	return persons, next, err
+	return found, err
 }

@@ -25,22 +25,32 @@ const hiddenField = "!"
 // copied, so that each of them has its own again when the merge is undone (B18).
 func (r *reading) propertiesOf(p *profile) (held, error) {
 	h := held{fields: map[string][]byte{}, items: map[string][]json.RawMessage{}}
-	if err := r.addProperties(h, p.id); err != nil || p.absorbed == 0 {
-		return h, err
-	}
-	members, err := membersOf(r, p.account, p.id, 0)
+	parts, err := r.partsOf(p)
 	if err != nil {
 		return h, err
 	}
-	for _, m := range members {
-		if !m.lead {
-			continue
-		}
-		if err := r.addProperties(h, m.visitor); err != nil {
+	for _, part := range parts {
+		if err := r.addProperties(h, part); err != nil {
 			return h, err
 		}
 	}
 	return h, nil
+}
+
+// partsOf are a person and the leads that are part of it, the latest first, who
+// have properties of their own.
+func (r *reading) partsOf(p *profile) ([]id, error) {
+	parts := []id{p.id}
+	if p.absorbed == 0 {
+		return parts, nil
+	}
+	members, err := membersOf(r, p.account, p.id, 0)
+	for _, m := range members {
+		if m.lead {
+			parts = append(parts, m.visitor)
+		}
+	}
+	return parts, err
 }
 
 func (r *reading) addProperties(h held, of id) error {

@@ -122,6 +122,15 @@ type PersonQuery struct {
 	Limit  int        // 1–100, 0 is 50
 }
 
+// PersonPage is a page of persons.
+type PersonPage struct {
+	Persons []Person
+	Next    string // cursor of the next page, "" on the last one
+	// Partial says that the words are too common to look at everybody who may
+	// have them: there may be others, who may have been active later.
+	Partial bool
+}
+
 // EventQuery selects events of one person, newest first.
 type EventQuery struct {
 	From, To     time.Time // [From, To), zero is unbounded

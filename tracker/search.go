@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"unicode"
@@ -75,6 +76,30 @@ func tagEntries(tag string) []entry {
 	const most = 3
 	tokens := words(tag)
 	return entries(searchTag, tokens[:min(most, len(tokens))])
+}
+
+// attributeEntries is what the index holds for a property.
+func attributeEntries(name string, value []byte) (out []entry) {
+	if field, searched := nameFields[name]; searched {
+		return nameEntries(field, value)
+	}
+	var of func(string) []entry
+	switch name {
+	case fieldTags:
+		of = tagEntries
+	case fieldEmail:
+		of = emailEntries
+	case fieldPhone:
+		of = phoneEntries
+	}
+	var list []string
+	if of == nil || json.Unmarshal(value, &list) != nil {
+		return nil
+	}
+	for _, v := range list {
+		out = append(out, of(v)...)
+	}
+	return out
 }
 
 func emailEntries(address string) []entry { return entries(searchEmail, emailTokens(address)) }
