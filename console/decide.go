@@ -1,13 +1,9 @@
 package console
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 
@@ -85,41 +81,18 @@ func (h *handler) decide(r *http.Request, decide decision, reason string) (track
 
 // readReason takes { "reason": "…" }, or nothing at all.
 func readReason(r *http.Request) (string, error) {
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxReportBytes))
-	if err != nil {
-		return "", errTooLarge
-	}
-	if len(raw) == 0 {
-		return "", nil
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return "", errMediaType
+	raw, err := readBody(r)
+	if err != nil || len(raw) == 0 {
+		return "", err
 	}
 	var body struct {
 		Reason string `json:"reason"`
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if decoder.Decode(&body) != nil || decoder.More() {
-		return "", &problem{http.StatusBadRequest, "bad_body", `the body must be { "reason"? }, a string`}
+	if err := decodeJSON(r, raw, &body, `{ "reason"? }, a string`); err != nil {
+		return "", err
 	}
 	if len(body.Reason) > maxReasonBytes {
 		return "", errLongReason
 	}
 	return body.Reason, nil
-}
-
-func readForm(r *http.Request) (url.Values, error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, &problem{http.StatusUnsupportedMediaType, "media_type", "this address takes the form of the console's pages; programs use api/merges"}
-	}
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxReportBytes))
-	if err != nil {
-		return nil, errTooLarge
-	}
-	form, err := url.ParseQuery(string(raw))
-	if err != nil {
-		return nil, &problem{http.StatusBadRequest, "bad_body", "the form is malformed"}
-	}
-	return form, nil
 }

@@ -33,7 +33,8 @@ func TestB18DecideByAPI(t *testing.T) {
 		"fail/form":               {path: "m1/undo", kind: "application/x-www-form-urlencoded", body: "reason=x", caller: asManager, status: 415, says: "media_type"},
 		"fail/unknown member":     {path: "m1/undo", kind: "application/json", body: `{"why":"x"}`, caller: asManager, status: 400, says: "bad_body"},
 		"fail/long reason":        {path: "m1/undo", kind: "application/json", body: `{"reason":"` + strings.Repeat("x", 501) + `"}`, caller: asManager, status: 400, says: "reason: longer"},
-		"fail/too large":          {path: "m1/undo", kind: "application/json", body: strings.Repeat(" ", maxReportBytes+1), caller: asManager, status: 413, says: "too_large"},
+		"fail/a brace behind":     {path: "m1/undo", kind: "application/json", body: `{"reason":"x"}}`, caller: asManager, status: 400, says: "nothing behind it"},
+		"fail/too large":          {path: "m1/undo", kind: "application/json", body: strings.Repeat(" ", maxBodyBytes+1), caller: asManager, status: 413, says: "too_large"},
 		"fail/query":              {path: "m1/undo?reason=x", caller: asManager, status: 400, says: "bad_parameter"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestB18DecideByForm(t *testing.T) {
 		assert.Equal(t, http.StatusForbidden, post(people, "/merges/m1/undo", "person=p1", change...).Code, name)
 		assert.Empty(t, people.merges["p1"][0].History, name)
 	}
-	assert.Equal(t, http.StatusRequestEntityTooLarge, post(small(), "/merges/m1/undo", strings.Repeat("x", maxReportBytes+1), asOperator, sameOrigin).Code)
+	assert.Equal(t, http.StatusRequestEntityTooLarge, post(small(), "/merges/m1/undo", strings.Repeat("x", maxBodyBytes+1), asOperator, sameOrigin).Code)
 	assert.Equal(t, http.StatusBadRequest, post(small(), "/merges/m1/undo", "reason=%zz", asOperator, sameOrigin).Code)
 	assert.Equal(t, http.StatusBadRequest, post(small(), "/merges/m1/undo", "reason="+strings.Repeat("x", 501), asOperator, sameOrigin).Code)
 	assert.Equal(t, http.StatusUnsupportedMediaType, ask(newConsole(t, small()), http.MethodPost, "/merges/m1/undo", asOperator, sameOrigin, withBody("application/json", "{}")).Code)

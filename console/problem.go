@@ -30,7 +30,7 @@ var (
 	errNoMerge      = &problem{http.StatusNotFound, "not_found", "there is no such merge, or somebody in it was erased"}
 	errMediaType    = &problem{http.StatusUnsupportedMediaType, "media_type", "send application/json"}
 	errTooLarge     = &problem{http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 16 KiB"}
-	errLongReason   = &problem{http.StatusBadRequest, "bad_body", "reason: longer than 500 bytes"}
+	errLongReason   = badMember("reason", "longer than 500 bytes")
 	errMethod       = &problem{http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take the method, see Allow"}
 	errBadCursor    = &problem{http.StatusBadRequest, "bad_cursor", "cursor: not one that this list gave out; start again without it"}
 	errMergeChanged = &problem{http.StatusConflict, "merge_changed", "the profile was merged otherwise since"}

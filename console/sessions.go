@@ -1,20 +1,12 @@
 package console
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
-
-// maxReportBytes bounds a report: a device cookie, a token of a few hundred
-// bytes and a sid.
-const maxReportBytes = 16 << 10
 
 // apiReportChat takes a site's back end's word that a chat has started (B9 f).
 func (h *handler) apiReportChat(w http.ResponseWriter, r *http.Request) error {
@@ -40,32 +32,22 @@ func (h *handler) apiReportChat(w http.ResponseWriter, r *http.Request) error {
 }
 
 func readReport(r *http.Request) (tracker.ChatReport, error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return tracker.ChatReport{}, errMediaType
+	raw, err := readBody(r)
+	if err != nil {
+		return tracker.ChatReport{}, err
 	}
 	var body struct {
 		Device string `json:"device"`
 		Token  string `json:"token"`
 		SID    string `json:"sid"`
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxReportBytes))
-	if err != nil {
-		return tracker.ChatReport{}, errTooLarge
-	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if decoder.Decode(&body) != nil || decoder.More() {
-		return tracker.ChatReport{}, &problem{http.StatusBadRequest, "bad_body", `the body must be { "device", "token"?, "sid"? }, each a string`}
+	if err := decodeJSON(r, raw, &body, `{ "device", "token"?, "sid"? }, each a string`); err != nil {
+		return tracker.ChatReport{}, err
 	}
 	if body.Device == "" {
 		return tracker.ChatReport{}, badMember("device", "the value of the device cookie is required")
 	}
 	return tracker.ChatReport{Device: body.Device, Token: body.Token, SID: body.SID}, nil
-}
-
-// badMember refuses a member of the body, by its name.
-func badMember(name, rule string) *problem {
-	return &problem{http.StatusBadRequest, "bad_body", name + ": " + rule}
 }
 
 func (h *handler) apiInvalidateSession(w http.ResponseWriter, r *http.Request) error {

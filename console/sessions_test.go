@@ -37,9 +37,10 @@ func TestB9ReportChat(t *testing.T) {
 		"fail/wrong token":        {path, "application/json", `{"device":"d1","token":"wrong"}`, asManager, 400, "token: "},
 		"fail/unknown member":     {path, "application/json", `{"device":"d1","who":"x"}`, asManager, 400, "bad_body"},
 		"fail/two bodies":         {path, "application/json", `{"device":"d1"}{}`, asManager, 400, "bad_body"},
+		"fail/a bracket behind":   {path, "application/json", `{"device":"d1"}]`, asManager, 400, "nothing behind it"},
 		"fail/number":             {path, "application/json", `{"device":1}`, asManager, 400, "bad_body"},
 		"fail/form":               {path, "application/x-www-form-urlencoded", `device=d1`, asManager, 415, "media_type"},
-		"fail/too large":          {path, "application/json", `{"device":"` + strings.Repeat("x", maxReportBytes) + `"}`, asManager, 413, "too_large"},
+		"fail/too large":          {path, "application/json", `{"device":"` + strings.Repeat("x", maxBodyBytes) + `"}`, asManager, 413, "too_large"},
 		"fail/query":              {path + "?device=d1", "application/json", `{"device":"d1"}`, asManager, 400, "bad_parameter"},
 	} {
 		t.Run(name, func(t *testing.T) {
