@@ -39,14 +39,14 @@ type Account struct {
 	AccountConfig
 }
 
-// DefaultAccount is the account of what the app has outside of Accounts.
-const DefaultAccount = tracker.DefaultAccountName
+// defaultAccount is the account of what the app has outside of Accounts.
+const defaultAccount = tracker.DefaultAccountName
 
 var accountName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 func checkAccountName(name string) error {
 	switch {
-	case name == DefaultAccount:
+	case name == defaultAccount:
 		return fmt.Errorf("the account %s is what stands outside of account blocks", name)
 	case !accountName.MatchString(name):
 		return errors.New("the name of an account has 1 to 64 of the letters, digits and . _ -")
@@ -57,7 +57,7 @@ func checkAccountName(name string) error {
 // configured are the accounts by name, the default one among them. Names are
 // unique once they were judged.
 func (a *App) configured() map[string]*AccountConfig {
-	all := map[string]*AccountConfig{DefaultAccount: &a.AccountConfig}
+	all := map[string]*AccountConfig{defaultAccount: &a.AccountConfig}
 	for _, account := range a.Accounts {
 		all[account.Name] = &account.AccountConfig
 	}
@@ -95,7 +95,7 @@ func (a *App) judgeAccounts(repl *caddy.Replacer) (map[string]*account, error) {
 			err = one.apartFrom(judged, repl)
 		}
 		if err != nil {
-			if name != DefaultAccount {
+			if name != defaultAccount {
 				err = fmt.Errorf("account %s: %w", name, err)
 			}
 			return nil, err
@@ -141,7 +141,7 @@ func (a *account) apartFrom(others map[string]*account, repl *caddy.Replacer) er
 // account finds the account that a handler names, "" being the default one.
 func (a *App) account(name string) (*account, error) {
 	if name == "" {
-		name = DefaultAccount
+		name = defaultAccount
 	}
 	if found, ok := a.accounts[name]; ok {
 		return found, nil

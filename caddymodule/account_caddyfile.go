@@ -66,7 +66,7 @@ func globalOption(h httpcaddyfile.Helper) *App {
 
 // accountsOf are the names of the accounts in the global option.
 func accountsOf(app *App) []string {
-	names := []string{DefaultAccount}
+	names := []string{defaultAccount}
 	for _, account := range app.Accounts {
 		names = append(names, account.Name)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 )
@@ -45,22 +47,46 @@ type health struct {
 
 var errNotConfigured = errors.New("people tracking is not configured")
 
+// takes refuses a request of another method. HEAD goes with GET where it is
+// listed.
+func takes(w http.ResponseWriter, r *http.Request, methods ...string) error {
+	if slices.Contains(methods, r.Method) {
+		return nil
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Message: "method not allowed"}
+}
+
+// runningApp is the app of the configuration that runs.
+func runningApp() (*App, error) {
+	configured, err := caddy.ActiveContext().AppIfConfigured(directive)
+	if err != nil {
+		return nil, errNotConfigured
+	}
+	return configured.(*App), nil
+}
+
+// refused is how the admin endpoint tells err: Caddy shows the message, and
+// asks for the type itself, not for one that is wrapped.
+func refused(err error) caddy.APIError {
+	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err, Message: err.Error()}
+}
+
 func serveLive(w http.ResponseWriter, r *http.Request) error {
 	return answerHealth(w, r, nil)
 }
 
 func serveReady(w http.ResponseWriter, r *http.Request) error {
-	configured, err := caddy.ActiveContext().AppIfConfigured(directive)
-	if err != nil {
-		return answerHealth(w, r, errNotConfigured)
+	app, err := runningApp()
+	if err == nil {
+		err = app.ready(r.Context())
 	}
-	return answerHealth(w, r, configured.(*App).ready(r.Context()))
+	return answerHealth(w, r, err)
 }
 
 func answerHealth(w http.ResponseWriter, r *http.Request, unavailable error) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Message: "method not allowed"}
+	if err := takes(w, r, http.MethodGet, http.MethodHead); err != nil {
+		return err
 	}
 	state, status := health{Status: "ok"}, http.StatusOK
 	if unavailable != nil {

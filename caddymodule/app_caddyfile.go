@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
 // minLifetime is the shortest lifetime that makes sense; the tracker refuses
@@ -85,7 +87,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"store":            a.parseStore,
 		"session_timeout":  lifetime(&a.SessionTimeout),
 		"visitor_ttl":      lifetime(&a.VisitorTTL),
-		"event_retention":  lifetime(&a.EventRetention),
+		"event_retention":  a.parseEventRetention,
 		"chat_session_ttl": lifetime(&a.ChatSessionTTL),
 		"auth_session_ttl": lifetime(&a.AuthSessionTTL),
 		"on_authenticate":  oneOf(&a.OnAuthenticate, authenticateWords...),
@@ -94,7 +96,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"rate_limit":       a.RateLimit.parse,
 		"purge_interval":   a.parsePurgeInterval,
 		"account":          a.parseAccount,
-	}.and(a.AccountConfig.options(a, DefaultAccount)).parseBlock(d)
+	}.and(a.AccountConfig.options(a, defaultAccount)).parseBlock(d)
 }
 
 func (a *App) parseTokenLifetime(d *caddyfile.Dispenser) error {
@@ -103,6 +105,17 @@ func (a *App) parseTokenLifetime(d *caddyfile.Dispenser) error {
 	}
 	if err := checkTokenLifetime(a.TokenLifetime); err != nil {
 		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// parseEventRetention tells the line of what the tracker would refuse.
+func (a *App) parseEventRetention(d *caddyfile.Dispenser) error {
+	if err := lifetime(&a.EventRetention)(d); err != nil {
+		return err
+	}
+	if kept := time.Duration(a.EventRetention); kept < tracker.MinEventRetention {
+		return d.Errf("event_retention: %s is under %s", kept, tracker.MinEventRetention)
 	}
 	return nil
 }

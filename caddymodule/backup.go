@@ -31,21 +31,19 @@ var backups = make(chan struct{}, mostBackups)
 // format has an end of its own, and a backup that fails half-way breaks the
 // connection as well: nobody takes a part for the whole.
 func serveBackup(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Message: "method not allowed"}
+	if err := takes(w, r, http.MethodGet); err != nil {
+		return err
 	}
-	configured, err := caddy.ActiveContext().AppIfConfigured(directive)
+	app, err := runningApp()
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Message: "people tracking is not configured"}
+		return refused(err)
 	}
-	app := configured.(*App)
 	pooled, err := app.lease.take()
 	if err == nil {
 		_, err = pooled.current()
 	}
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Message: errNoStore.Error()}
+		return refused(errNoStore)
 	}
 	select {
 	case backups <- struct{}{}:

@@ -123,19 +123,26 @@ func fill(t *testing.T, c *instance) {
 	require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\n}", c.siteOf(upstream(t, nil))))
 }
 
+// begun asks for a backup and reads as little of it as shows that it has begun.
+func begun(t *testing.T, c *instance) (whole io.Reader) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+c.admin+backupPath, nil)
+	require.NoError(t, err)
+	response, err := http.DefaultTransport.RoundTrip(request)
+	require.NoError(t, err)
+	t.Cleanup(func() { response.Body.Close() })
+	first := make([]byte, 1)
+	_, err = io.ReadFull(response.Body, first)
+	require.NoError(t, err)
+	return io.MultiReader(bytes.NewReader(first), response.Body)
+}
+
 // A client that stopped reading holds up neither a reload that closes the store
 // nor the end of the process; and what it got is not taken for a backup.
 func TestBackupDoesNotHoldUpTheEndOfTheStore(t *testing.T) {
 	c := running(t)
 	fill(t, c)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+c.admin+backupPath, nil)
-	require.NoError(t, err)
-	response, err := http.DefaultTransport.RoundTrip(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	first := make([]byte, 1)
-	_, err = io.ReadFull(response.Body, first)
-	require.NoError(t, err)
+	stream := begun(t, c)
 
 	reloaded := make(chan error, 1)
 	go func() {
@@ -147,7 +154,7 @@ func TestBackupDoesNotHoldUpTheEndOfTheStore(t *testing.T) {
 	case <-time.After(stalled / 2):
 		require.Fail(t, "the reload waits for the backup")
 	}
-	_, err = store.VerifyBackup(t.Context(), io.MultiReader(bytes.NewReader(first), response.Body))
+	_, err := store.VerifyBackup(t.Context(), stream)
 	require.ErrorIs(t, err, store.ErrBackup)
 	require.Eventually(t, func() bool { return len(backups) == 0 }, 10*time.Second, 10*time.Millisecond)
 }
@@ -156,16 +163,9 @@ func TestBackupDoesNotHoldUpTheEndOfTheStore(t *testing.T) {
 func TestBackupOutlivesAReload(t *testing.T) {
 	c := running(t)
 	fill(t, c)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+c.admin+backupPath, nil)
-	require.NoError(t, err)
-	response, err := http.DefaultTransport.RoundTrip(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	first := make([]byte, 1)
-	_, err = io.ReadFull(response.Body, first)
-	require.NoError(t, err)
+	stream := begun(t, c)
 	require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\nsession_timeout 10m\n}", c.siteOf(upstream(t, nil))))
-	_, err = store.VerifyBackup(t.Context(), io.MultiReader(bytes.NewReader(first), response.Body))
+	_, err := store.VerifyBackup(t.Context(), stream)
 	require.NoError(t, err)
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
+	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
 // Caddy is one per process: tests that load a configuration do not run in
@@ -39,6 +40,19 @@ func newInstance(t *testing.T) *instance {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	t.Cleanup(func() { assert.NoError(t, caddy.Stop()) })
 	return &instance{t: t, site: loopback.Free(t), admin: loopback.Free(t), dir: t.TempDir()}
+}
+
+// appNow and serviceNow are those of the configuration that runs.
+func appNow(t *testing.T) *App {
+	t.Helper()
+	app, err := runningApp()
+	require.NoError(t, err)
+	return app
+}
+
+func serviceNow(t *testing.T) *tracker.Service {
+	t.Helper()
+	return appNow(t).service
 }
 
 // adapt turns a Caddyfile into JSON. global goes into the global options, after

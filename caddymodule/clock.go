@@ -57,15 +57,13 @@ const clockPath = "/people_tracking/clock/accept"
 
 // serveAcceptClock takes the clocks of this process as they are (B36).
 func serveAcceptClock(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Message: "method not allowed"}
+	if err := takes(w, r, http.MethodPost); err != nil {
+		return err
 	}
-	configured, err := caddy.ActiveContext().AppIfConfigured(directive)
+	app, err := runningApp()
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errNotConfigured, Message: errNotConfigured.Error()}
+		return refused(err)
 	}
-	app := configured.(*App)
 	answer := acceptedClock{Now: app.now().UTC()}
 	if doubt := app.clock.Doubt(); doubt != nil {
 		app.clock.Accept()

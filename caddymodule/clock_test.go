@@ -95,9 +95,7 @@ func TestB36ReloadsShareTheClock(t *testing.T) {
 	c := newInstance(t)
 	for range 2 {
 		require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\n}", "{site} {\npeople_tracking\nrespond hello\n}"))
-		configured, err := caddy.ActiveContext().AppIfConfigured(directive)
-		require.NoError(t, err)
-		assert.Same(t, systemClock, configured.(*App).clock)
+		assert.Same(t, systemClock, appNow(t).clock)
 		c.tracks()
 	}
 }

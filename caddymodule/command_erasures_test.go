@@ -7,20 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
-
-// serviceNow is the service of the configuration that runs.
-func serviceNow(t *testing.T) *tracker.Service {
-	t.Helper()
-	app, err := caddy.ActiveContext().App(directive)
-	require.NoError(t, err)
-	return app.(*App).service
-}
 
 // personIn lets a visitor start a chat, and returns the person.
 func (c *instance) personIn() string {

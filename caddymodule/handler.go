@@ -101,8 +101,8 @@ type Handler struct {
 	pages  sync.Map    // stripped prefix → *inject.Injector, as the snippet names it
 }
 
-// DefaultBasePath is where the SDK and its calls are answered.
-const DefaultBasePath = "/_people"
+// defaultBasePath is where the SDK and its calls are answered.
+const defaultBasePath = "/_people"
 
 // The endpoints below the base path.
 const (
@@ -121,7 +121,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // Provision fills defaults, finds the app and builds what answers calls.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.log = ctx.Slogger()
-	h.BasePath = cmp.Or(h.BasePath, DefaultBasePath)
+	h.BasePath = cmp.Or(h.BasePath, defaultBasePath)
 	h.Load = cmp.Or(h.Load, loadSync)
 	h.PageViews = cmp.Or(h.PageViews, viewsInit)
 	h.CSP = cmp.Or(h.CSP, cspSkip)
@@ -199,7 +199,7 @@ func (h *Handler) Validate() error {
 // HTML without being escaped.
 func checkBasePath(base string) error {
 	if len(base) < 2 || base[0] != '/' || path.Clean(base) != base {
-		return fmt.Errorf("base_path %q is no path such as %s", base, DefaultBasePath)
+		return fmt.Errorf("base_path %q is no path such as %s", base, defaultBasePath)
 	}
 	for _, c := range []byte(base) {
 		if !isBasePathByte(c) {

@@ -96,12 +96,6 @@ func TestOptionsOfPages(t *testing.T) {
 }
 
 func TestOptionsOfCalls(t *testing.T) {
-	service := func(t *testing.T) *tracker.Service {
-		t.Helper()
-		app, err := caddy.ActiveContext().AppIfConfigured(directive)
-		require.NoError(t, err)
-		return app.(*App).service
-	}
 	t.Run("ok/origins", func(t *testing.T) {
 		c := tracked(t, "api_key web web:tracking:sdk", "origins https://www.shop.example", nil)
 		got := c.call("/_people", "web", "Origin", "https://www.shop.example", "Sec-Fetch-Site", "cross-site")
@@ -115,10 +109,10 @@ func TestOptionsOfCalls(t *testing.T) {
 		got := c.do(http.MethodPost, "http://"+c.site+"/_people/v1/batch", body,
 			"Content-Type", "application/json", "Origin", "http://"+c.site, "Cookie", "chat=0123456789abcdef0123456789abcdef")
 		require.Equal(t, http.StatusOK, got.status, got.body)
-		found, err := service(t).Persons(t.Context(), tracker.DefaultAccount, tracker.PersonQuery{})
+		found, err := serviceNow(t).Persons(t.Context(), tracker.DefaultAccount, tracker.PersonQuery{})
 		require.NoError(t, err)
 		require.Len(t, found.Persons, 1, "the site's cookie tells that a chat was started")
-		events, _, err := service(t).Events(t.Context(), tracker.DefaultAccount, found.Persons[0].ID, tracker.EventQuery{})
+		events, _, err := serviceNow(t).Events(t.Context(), tracker.DefaultAccount, found.Persons[0].ID, tracker.EventQuery{})
 		require.NoError(t, err)
 		require.NotEmpty(t, events)
 		assert.Contains(t, string(events[0].Properties), "voucher=")

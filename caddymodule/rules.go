@@ -79,7 +79,7 @@ func (h *Handler) parseRule(d *caddyfile.Dispenser) error {
 // checkRules judges the rules against the definitions of the global option, so
 // that a mistake is told with its line.
 func (h *Handler) checkRules(app *App) error {
-	config := app.configured()[cmp.Or(h.Account, DefaultAccount)]
+	config := app.configured()[cmp.Or(h.Account, defaultAccount)]
 	if len(h.On) == 0 || config == nil {
 		return nil
 	}

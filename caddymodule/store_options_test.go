@@ -18,20 +18,13 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/store/memory"
 )
 
-func runningApp(t *testing.T) *App {
-	t.Helper()
-	app, err := caddy.ActiveContext().AppIfConfigured(directive)
-	require.NoError(t, err)
-	return app.(*App)
-}
-
 // A reload shares the open store and yet changes how often it is purged.
 func TestPurgeIntervalFollowsReloads(t *testing.T) {
 	c := newInstance(t)
 	site := c.siteOf(upstream(t, nil))
 	for option, want := range map[string]time.Duration{"": 24 * time.Hour, "purge_interval 6h": 6 * time.Hour, "purge_interval off": -1} {
 		require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\n"+option+"\n}", site))
-		engine, err := runningApp(t).lease.engine()
+		engine, err := appNow(t).lease.engine()
 		require.NoError(t, err)
 		assert.Equal(t, want, engine.(*badger.Store).Stats().PurgeInterval, option)
 	}
@@ -92,7 +85,7 @@ func TestMetricsOfTheStore(t *testing.T) {
 	} {
 		assert.GreaterOrEqual(t, c.metric("people_tracking_store_"+name), least, name)
 	}
-	engine, err := runningApp(t).lease.engine()
+	engine, err := appNow(t).lease.engine()
 	require.NoError(t, err)
 	require.NoError(t, engine.(*badger.Store).Purge())
 	assert.InDelta(t, 1, c.metric("people_tracking_store_purges_total"), 0)
@@ -117,7 +110,7 @@ func TestB35FullQueueIsAnsweredWith503(t *testing.T) {
 	require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\n}", c.siteOf(upstream(t, nil))))
 	gate := make(chan struct{})
 	slow := store.NewGroup(gated{memory.NewEngine(), gate}, store.GroupOptions{Queue: 1, Batch: 1})
-	pooled, err := runningApp(t).lease.take()
+	pooled, err := appNow(t).lease.take()
 	require.NoError(t, err)
 	pooled.mu.Lock()
 	before := pooled.engine

@@ -26,10 +26,10 @@ const (
 	CallAppendToList = "append_to_list"
 )
 
-// The words of rules, for errors and for parsers.
+// The words of rules.
 var (
-	Triggers = []string{OnClick, OnSubmit, OnVisible, OnScroll}
-	Calls    = []string{CallTrack, CallUpdatePerson, CallAppendToList}
+	triggers = []string{OnClick, OnSubmit, OnVisible, OnScroll}
+	calls    = []string{CallTrack, CallUpdatePerson, CallAppendToList}
 )
 
 // Limits of a configuration. Every rule is looked at for every click.
@@ -95,11 +95,11 @@ func (r Rule) String() string {
 
 // check judges everything but the properties.
 func (r Rule) check() *Fault {
-	if !slices.Contains(Triggers, r.On) {
-		return faultf("on %q: use %s", r.On, strings.Join(Triggers, ", "))
+	if !slices.Contains(triggers, r.On) {
+		return faultf("on %q: use %s", r.On, strings.Join(triggers, ", "))
 	}
-	if !slices.Contains(Calls, r.Call) {
-		return faultf("%q is nothing to do: use %s", r.Call, strings.Join(Calls, ", "))
+	if !slices.Contains(calls, r.Call) {
+		return faultf("%q is nothing to do: use %s", r.Call, strings.Join(calls, ", "))
 	}
 	if (r.Name == "") != (r.Call == CallUpdatePerson) {
 		return faultf("%s wants %s", r.Call, map[string]string{
