@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -140,9 +141,7 @@ func (a *account) apartFrom(others map[string]*account, repl *caddy.Replacer) er
 
 // account finds the account that a handler names, "" being the default one.
 func (a *App) account(name string) (*account, error) {
-	if name == "" {
-		name = defaultAccount
-	}
+	name = cmp.Or(name, defaultAccount)
 	if found, ok := a.accounts[name]; ok {
 		return found, nil
 	}
@@ -239,11 +238,7 @@ func (c *AccountConfig) newVerifier(repl *caddy.Replacer, longest time.Duration)
 func (c *AccountConfig) newSchema(lenient bool) (*schema.Schema, error) {
 	events := make([]schema.Definition, 0, len(c.Events))
 	for _, event := range c.Events {
-		title := event.Title
-		if title == "" {
-			title = event.ID
-		}
-		events = append(events, schema.Definition{ID: event.ID, Title: title, Fields: schemaFields(event.Properties)})
+		events = append(events, schema.Definition{ID: event.ID, Title: cmp.Or(event.Title, event.ID), Fields: schemaFields(event.Properties)})
 	}
 	attributes := make([]schema.Attribute, 0, len(c.Attributes))
 	for _, attribute := range c.Attributes {

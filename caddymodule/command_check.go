@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,15 +87,9 @@ func checkOptions(cmd *cobra.Command) (tracker.CheckOptions, error) {
 	if app == nil {
 		return opts, errors.New("--lifetimes are those of --config, which is missing")
 	}
-	or := func(configured time.Duration, otherwise time.Duration) time.Duration {
-		if configured == 0 {
-			return otherwise
-		}
-		return configured
-	}
-	opts.SessionTimeout = or(time.Duration(app.SessionTimeout), tracker.DefaultSessionTimeout)
-	opts.VisitorTTL = or(time.Duration(app.VisitorTTL), tracker.DefaultVisitorTTL)
-	opts.ChatSessionTTL = or(time.Duration(app.ChatSessionTTL), tracker.DefaultChatSessionTTL)
-	opts.AuthSessionTTL = or(time.Duration(app.AuthSessionTTL), tracker.DefaultAuthSessionTTL)
+	opts.SessionTimeout = cmp.Or(time.Duration(app.SessionTimeout), tracker.DefaultSessionTimeout)
+	opts.VisitorTTL = cmp.Or(time.Duration(app.VisitorTTL), tracker.DefaultVisitorTTL)
+	opts.ChatSessionTTL = cmp.Or(time.Duration(app.ChatSessionTTL), tracker.DefaultChatSessionTTL)
+	opts.AuthSessionTTL = cmp.Or(time.Duration(app.AuthSessionTTL), tracker.DefaultAuthSessionTTL)
 	return opts, nil
 }

@@ -123,8 +123,7 @@ func (n named) must() error {
 // openRaw opens the store as it is: nothing is prepared or settled in it.
 func (n named) openRaw(ctx context.Context, log *slog.Logger) (store.Store, error) {
 	if n.engine == engineBadger {
-		opened, err := openDirectory(n.at, log)
-		return opened, err
+		return openDirectory(n.at, log)
 	}
 	opening, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()

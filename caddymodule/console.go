@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -56,10 +57,7 @@ func (c *Console) Provision(ctx caddy.Context) error {
 		return err
 	}
 	c.app = app.(*App)
-	user := c.AuthenticatedBy
-	if user == "" {
-		user = defaultUser
-	}
+	user := cmp.Or(c.AuthenticatedBy, defaultUser)
 	if !isPlaceholder(user) {
 		return fmt.Errorf("authenticated_by: %q is no placeholder, and would let everybody in", user)
 	}

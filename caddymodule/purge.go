@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -52,9 +53,5 @@ func (a *App) tune(engine store.Store) {
 	if !embedded {
 		return
 	}
-	interval := a.PurgeInterval
-	if interval == 0 {
-		interval = defaultPurgeInterval
-	}
-	e.SetPurgeInterval(time.Duration(interval))
+	e.SetPurgeInterval(time.Duration(cmp.Or(a.PurgeInterval, defaultPurgeInterval)))
 }
