@@ -10,6 +10,7 @@ import (
 
 	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
 	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
+	"github.com/livechat-people/caddy-people-tracking/integration/specification"
 )
 
 // TestTwoBasePathsOnOneOrigin opens pages of two applications of one site, each
@@ -30,6 +31,6 @@ func TestTwoBasePathsOnOneOrigin(t *testing.T) {
 		browsertest.Do(t, page, chromedp.Navigate(site+app))
 		answer := browsertest.Eval(t, page, `(window.liveChat = () => {}, liveChat.q = [['init', '`+widgetID+`']],
 			document.head.append(document.createElement('i')), new PeopleTrackingSDK().init('`+trackingKey+`'))`)
-		assert.JSONEq(t, exampleSuccess, answer, app)
+		assert.JSONEq(t, specification.Success, answer, app)
 	}
 }

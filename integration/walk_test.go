@@ -17,6 +17,7 @@ import (
 
 	"github.com/livechat-people/caddy-people-tracking/integration/browsertest"
 	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
+	"github.com/livechat-people/caddy-people-tracking/integration/specification"
 )
 
 // demo runs the Caddyfile of the repository's root as it stands, on other
@@ -43,33 +44,6 @@ func demo(t *testing.T) *world {
 	return w
 }
 
-// example are the calls of the specification, word for word.
-const (
-	exampleUpdate = `sdk.updatePerson({
-  address: 'Kirchmayer street 97',
-  birthDate: '1993-01-01',
-  city: 'Prague',
-  contactInformation: {
-    email: [{ address: 'email@infobip.com' }],
-    phone: [{ number: '421905123450' }]
-  },
-  country: 'Czech Republic',
-  customAttributes: { car: 'Mercedes' },
-  firstName: 'Semi',
-  gender: 'male',
-  lastName: 'Holsen',
-  middleName: 'Gabcik',
-  preferredLanguage: 'it-it',
-  profilePicture: 'https://profile.com',
-  tags: ['reading', 'technology']
-})`
-	exampleAppend  = `pe.appendToList('category', { name: 'special' })`
-	exampleTrack   = `pe.track('action', { name: 'Button clicked', label: 'add-to-favorites' })`
-	exampleSuccess = `{ "success": true, "data": null }`
-	exampleFailure = `{ "success": false, "error": { "code": 2015, "name": "NotInitializedPeopleTrackingError",
-		"message": "People tracking SDK is not initialized. Call init() first", "origin": "fe-snippet", "platform": "fe-snippet" } }`
-)
-
 // TestWalkThroughTheDemo does what a newcomer does: opens the shop, looks
 // around, chats, and looks at himself in the console.
 func TestWalkThroughTheDemo(t *testing.T) {
@@ -87,7 +61,7 @@ func TestWalkThroughTheDemo(t *testing.T) {
 	browsertest.Do(t, page, chromedp.Navigate(w.site+"/product.html"), chromedp.Click(chromedp.CSS(`#favourite`)))
 	settled(t, page)
 	assert.Empty(t, w.persons())
-	assert.JSONEq(t, exampleFailure, eval(`new PeopleTrackingSDK().track('action')`), "an instance of its own, before its init")
+	assert.JSONEq(t, specification.Failure, eval(`new PeopleTrackingSDK().track('action')`), "an instance of its own, before its init")
 
 	var lead person
 	t.Run("chat starts", func(t *testing.T) {
@@ -103,10 +77,10 @@ func TestWalkThroughTheDemo(t *testing.T) {
 	t.Run("the specification's examples", func(t *testing.T) {
 		browsertest.Do(t, page, chromedp.Navigate(w.site+"/"))
 		eval(`window.sdk = window.pe = new PeopleTrackingSDK(), null`)
-		assert.JSONEq(t, exampleSuccess, eval(`sdk.init('demo-shop-web-tracking')`))
-		assert.JSONEq(t, exampleSuccess, eval(exampleTrack))
-		assert.JSONEq(t, exampleSuccess, eval(exampleUpdate))
-		assert.JSONEq(t, exampleSuccess, eval(exampleAppend))
+		assert.JSONEq(t, specification.Success, eval(`sdk.init('demo-shop-web-tracking')`))
+		assert.JSONEq(t, specification.Success, eval(specification.Track))
+		assert.JSONEq(t, specification.Success, eval(specification.UpdatePerson))
+		assert.JSONEq(t, specification.Success, eval(specification.AppendToList))
 		known := w.persons()[0]
 		assert.Equal(t, lead.ID, known.ID)
 		assert.Equal(t, []string{"Semi", "Gabcik", "Holsen", "Prague"}, []string{known.FirstName, known.MiddleName, known.LastName, known.City})

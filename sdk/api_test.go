@@ -8,40 +8,24 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/integration/specification"
 )
 
 type ctx = context.Context
 
 const (
-	succeeded      = `{"success":true,"data":null}`
-	notInitialized = `{"success":false,"error":{"code":2015,"name":"NotInitializedPeopleTrackingError",
-		"message":"People tracking SDK is not initialized. Call init() first","origin":"fe-snippet","platform":"fe-snippet"}}`
+	succeeded      = specification.Success
+	notInitialized = specification.Failure
 )
 
-// The specification's examples, as printed there.
+// The specification's examples, each as a script of its own.
 const (
 	exampleInit   = `const sdk = window.sdk = new PeopleTrackingSDK(); return sdk.init('725f7...55b9');`
-	exampleTrack  = `const pe = sdk; return pe.track('action', { name: 'Button clicked', label: 'add-to-favorites' });`
-	exampleAppend = `const pe = sdk; return pe.appendToList('category', { name: 'special' });`
-	examplePerson = `return sdk.updatePerson({ 
-  address: 'Kirchmayer street 97', 
-  birthDate: '1993-01-01',
-  city: 'Prague',
-  contactInformation: {
-    email: [{ address: 'email@infobip.com' }],
-    phone: [{ number: '421905123450' }]
-  },
-  country: 'Czech Republic',
-  customAttributes: { car: 'Mercedes' },
-  firstName: 'Semi',
-  gender: 'male',
-  lastName: 'Holsen',
-  middleName: 'Gabcik',
-  preferredLanguage: 'it-it',
-  profilePicture: 'https://profile.com',
-  tags: ['reading', 'technology']
-});`
-	personParams = `{"address":"Kirchmayer street 97","birthDate":"1993-01-01","city":"Prague",` +
+	exampleTrack  = `const pe = sdk; return ` + specification.Track
+	exampleAppend = `const pe = sdk; return ` + specification.AppendToList
+	examplePerson = `return ` + specification.UpdatePerson
+	personParams  = `{"address":"Kirchmayer street 97","birthDate":"1993-01-01","city":"Prague",` +
 		`"contactInformation":{"email":[{"address":"email@infobip.com"}],"phone":[{"number":"421905123450"}]},` +
 		`"country":"Czech Republic","customAttributes":{"car":"Mercedes"},"firstName":"Semi","gender":"male",` +
 		`"lastName":"Holsen","middleName":"Gabcik","preferredLanguage":"it-it","profilePicture":"https://profile.com",` +

@@ -85,15 +85,18 @@ func lived(t *testing.T) *world {
 	return w
 }
 
+// everything is all that the store holds, in the order of the keys.
 func (w *world) everything() (all []store.Entry) {
 	w.t.Helper()
 	require.NoError(w.t, w.store.View(context.Background(), func(r store.Reader) error {
-		c := &checker{Reader: r}
 		all = nil
-		return c.each(store.Range{}, func(e store.Entry) error {
+		for e, err := range store.Entries(r, store.Range{}) {
+			if err != nil {
+				return err
+			}
 			all = append(all, e)
-			return nil
-		})
+		}
+		return nil
 	}))
 	return all
 }
