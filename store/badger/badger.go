@@ -78,6 +78,7 @@ type bdb struct {
 	headless  atomic.Bool   // and left Badger without a table in memory
 	damaged   atomic.Bool   // a table does not have the content that was written
 	side      *sideFile
+	commitLog *commitLog
 	verified  chan struct{} // closed once every table was read since Open
 	disk      *watchdog
 	presence  *presence
@@ -116,8 +117,13 @@ func (b *bdb) open() (err error) {
 	defer func() {
 		if err != nil {
 			_ = b.db.Close()
+			b.commitLog.close()
 		}
 	}()
+	b.commitLog = newCommitLog(b.dir, b.opts)
+	if err = b.commitLog.find(); err != nil {
+		return err
+	}
 	if err = b.checkCommits(); err != nil {
 		return b.cause(err)
 	}
@@ -204,6 +210,7 @@ func (b *bdb) Close() error {
 	b.jobs.Wait()
 	b.presence.look()
 	if !b.presence.closable() {
+		b.commitLog.close()
 		return errors.Join(fmt.Errorf("not closed: %w", b.presence.err()), b.side.close())
 	}
 	b.giveUp.closing.Store(true)
@@ -211,6 +218,7 @@ func (b *bdb) Close() error {
 		b.disk.dropBallast() // closing writes tables
 	}
 	err := b.db.Close()
+	b.commitLog.close()
 	// The log now ends where it was acknowledged to end.
 	err = errors.Join(b.presence.err(), err, b.side.write(b.committed.Load()), b.side.close())
 	if err == nil && !b.broken.Load() && !b.damaged.Load() && !b.verifiedAt.IsZero() {

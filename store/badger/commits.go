@@ -50,14 +50,35 @@ func (b *bdb) checkCommits() error {
 		b.log.Error("opened although acknowledged commits are missing",
 			slog.String("directory", b.dir), slog.Uint64("lost", missing))
 		// From now on the log is whole again, without what it lost.
-		err := b.db.Update(func(txn *engine.Txn) error { return txn.Set(commitKey, encodeNumber(acknowledged)) })
-		if err != nil {
+		if err := b.number(acknowledged); err != nil {
 			_ = side.close()
 			return fmt.Errorf("badger: accept the loss: %w", err)
 		}
 	}
 	b.side = side
 	b.committed.Store(max(logged, acknowledged))
+	return nil
+}
+
+// number makes a number that of the last commit.
+func (b *bdb) number(n uint64) error {
+	txn := b.db.NewTransaction(true)
+	defer txn.Discard()
+	if err := txn.Set(commitKey, encodeNumber(n)); err != nil {
+		return err
+	}
+	return b.commit(txn)
+}
+
+// commit makes a transaction durable.
+func (b *bdb) commit(txn *engine.Txn) error {
+	err := b.opts.commit(txn)
+	if err == nil && !b.opts.unsynced {
+		err = b.commitLog.sync()
+	}
+	if err != nil {
+		return b.fail(err)
+	}
 	return nil
 }
 

@@ -136,7 +136,7 @@ func (o Options) engineOptions(dir string) engine.Options {
 	}
 	return engine.DefaultOptions(dir).
 		WithLogger(logger{to: o.Logger}).
-		WithSyncWrites(!o.unsynced).
+		WithSyncWrites(badgerSyncs && !o.unsynced).
 		// The one writer of store.Group is the only one: there is nobody to
 		// conflict with, and the directory lock keeps other processes out.
 		WithDetectConflicts(false).

@@ -127,10 +127,7 @@ func (b *bdb) mark(touch [][]byte) error {
 	if err != nil {
 		return err
 	}
-	if err := b.opts.commit(txn); err != nil {
-		return b.fail(err)
-	}
-	return nil
+	return b.commit(txn)
 }
 
 // stale are the tables at the bottom that hold deleted data.
@@ -176,6 +173,9 @@ func (b *bdb) flush() error {
 	if err := b.db.DropPrefix(flushKey); err != nil {
 		return b.fail(err)
 	}
+	if err := b.commitLog.find(); err != nil {
+		return b.fail(err)
+	}
 	return nil
 }
 
@@ -198,10 +198,7 @@ func (b *bdb) notePurge() error {
 	if err := txn.Set(purgedKey, encodeNumber(uint64(max(0, b.opts.Now().Unix())))); err != nil { //nolint:gosec // not negative
 		return err
 	}
-	if err := b.opts.commit(txn); err != nil {
-		return b.fail(err)
-	}
-	return nil
+	return b.commit(txn)
 }
 
 // readers counts the open snapshots, so that a purge can wait for those of

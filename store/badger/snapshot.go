@@ -187,8 +187,8 @@ func (c *batch) Commit(writes []store.Write) error {
 	if err := fill(txn, writes, number); err != nil {
 		return err
 	}
-	if err := c.b.opts.commit(txn); err != nil {
-		return c.b.fail(err)
+	if err := c.b.commit(txn); err != nil {
+		return err
 	}
 	c.b.committed.Store(number)
 	return nil
