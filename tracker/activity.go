@@ -97,7 +97,7 @@ func (w *work) start(owner, home *profile, t int64, ev *event) (id, error) {
 // over already is due at once: the sweeper does not look back.
 func (w *work) queueSession(owner *profile) error {
 	owner.open.queued = max(owner.open.queued, millis(w.now))
-	return w.tx.Put(queueKey(owner.open.queued, dueSession, idRef(owner.account, owner.id)), present)
+	return w.tx.Put(queueKey(owner.open.queued, dueSession, idRef(owner.account, owner.id)), owner.whereabouts())
 }
 
 func (w *work) announce(s *session) error {

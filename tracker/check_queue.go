@@ -13,6 +13,9 @@ func (c *checker) queueEntry(e store.Entry) error {
 	if !c.decoded(err) {
 		return nil
 	}
+	if _, err := placeOf(e.Value); !c.decoded(err) {
+		return nil
+	}
 	if e.Key[1] != shardOf(ref) {
 		c.wrong("a deadline in a shard that is not its own")
 	}

@@ -87,7 +87,7 @@ func (w *work) sessionDue(key, ref []byte) error {
 		return err
 	}
 	p.open.queued, p.dirty = end, true
-	return w.tx.Put(queueKey(end, dueSession, ref), present)
+	return w.tx.Put(queueKey(end, dueSession, ref), p.whereabouts())
 }
 
 // lateDue ends a back-dated session when no more of its events came (B13),

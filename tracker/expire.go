@@ -23,7 +23,7 @@ func (w *work) visitorDue(key, ref []byte) (again bool, err error) {
 			return false, err
 		}
 		p.expiry, p.dirty = end, true
-		return false, w.tx.Put(queueKey(end, dueVisitor, ref), present)
+		return false, w.tx.Put(queueKey(end, dueVisitor, ref), p.whereabouts())
 	}
 	left := maxExpire
 	for _, table := range []byte{tableEvent, tableSession, tableAttribute, tableItem, tableReference} {

@@ -231,7 +231,7 @@ func (w *work) newVisitor(cause string) error {
 	p := w.create(kindVisitor)
 	p.device = w.device.id
 	p.expiry = w.visitorEnd(p)
-	if err := w.tx.Put(queueKey(p.expiry, dueVisitor, idRef(p.account, p.id)), present); err != nil {
+	if err := w.tx.Put(queueKey(p.expiry, dueVisitor, idRef(p.account, p.id)), p.whereabouts()); err != nil {
 		return err
 	}
 	return w.turn(p, cause)

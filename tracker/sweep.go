@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -175,10 +176,10 @@ func (s *Service) sweepOnce(ctx context.Context, p pass, since, now time.Time) e
 	for shard := range byte(queueShards) {
 		from, to := queueRange(shard, max(0, millis(since)), millis(now)+1)
 		for from != nil && ctx.Err() == nil && !lot.stopped() {
-			keys, next, err := s.dueKeys(ctx, p, from, to)
+			due, next, err := s.dueEntries(ctx, p, from, to)
 			lot.failed(err)
-			for _, key := range keys {
-				lot.do(func() error { return s.settleWhole(ctx, key, now) })
+			for _, entry := range due {
+				lot.do(func() error { return s.settleWhole(ctx, entry, now) })
 			}
 			from = next
 		}
@@ -201,28 +202,26 @@ func (s *Service) noteSwept(since, now time.Time, err error) {
 	}
 }
 
-// dueKeys are the deadlines of a pass among the next ones, and where to go on,
+// dueEntries are the deadlines of a pass among the next ones, and where to go on,
 // nil at the end.
-func (s *Service) dueKeys(ctx context.Context, p pass, from, to []byte) (keys [][]byte, next []byte, err error) {
+func (s *Service) dueEntries(ctx context.Context, p pass, from, to []byte) (due []store.Entry, next []byte, err error) {
 	err = s.store.View(ctx, func(r store.Reader) error {
-		keys, next = nil, nil
-		due, err := r.Scan(store.Range{From: from, To: to, Limit: sweepScan, KeysOnly: true})
-		for _, entry := range due {
-			if _, kind, _, err := parseQueueKey(entry.Key); err != nil || deadlines[kind].long == p.long {
-				keys = append(keys, entry.Key)
-			}
-		}
-		if len(due) == sweepScan {
+		next = nil
+		if due, err = r.Scan(store.Range{From: from, To: to, Limit: sweepScan}); len(due) == sweepScan {
 			next = append(due[len(due)-1].Key, 0)
 		}
 		return err
 	})
-	return keys, next, err
+	due = slices.DeleteFunc(due, func(entry store.Entry) bool {
+		_, kind, _, err := parseQueueKey(entry.Key)
+		return err == nil && deadlines[kind].long != p.long
+	})
+	return due, next, err
 }
 
 // settleWhole settles one deadline. What needs several rounds, as the deletion
 // of a long timeline does, is repeated until it is done.
-func (s *Service) settleWhole(ctx context.Context, key []byte, now time.Time) error {
+func (s *Service) settleWhole(ctx context.Context, entry store.Entry, now time.Time) error {
 	for again := true; again; {
 		ids, err := newIDSource(s.random)
 		if err != nil {
@@ -230,7 +229,7 @@ func (s *Service) settleWhole(ctx context.Context, key []byte, now time.Time) er
 		}
 		err = s.store.Update(ctx, func(tx store.Tx) error {
 			ids.restart()
-			again, err = s.settleOne(tx, ids, key, now)
+			again, err = s.settleOne(tx, ids, entry, now)
 			return err
 		})
 		if err != nil {
@@ -242,7 +241,8 @@ func (s *Service) settleWhole(ctx context.Context, key []byte, now time.Time) er
 
 // settleOne handles one deadline in a transaction; again says that there is
 // more of it to do.
-func (s *Service) settleOne(tx store.Tx, ids *idSource, key []byte, now time.Time) (again bool, err error) {
+func (s *Service) settleOne(tx store.Tx, ids *idSource, entry store.Entry, now time.Time) (again bool, err error) {
+	key := entry.Key
 	_, kind, ref, err := parseQueueKey(key)
 	if err != nil {
 		return false, err
@@ -254,6 +254,9 @@ func (s *Service) settleOne(tx store.Tx, ids *idSource, key []byte, now time.Tim
 	account := Account(binary.BigEndian.Uint16(ref))
 	config, _ := s.configOf(account) // one that is no longer configured is swept as well
 	w := newWork(s, tx, &Request{Account: account, ReceivedAt: now}, config, ids)
+	if err := w.lookAt(entry.Value); err != nil {
+		return false, err
+	}
 	if is, err := d.stands(w, key, ref); err != nil || !is {
 		return false, err // somebody else was first
 	}

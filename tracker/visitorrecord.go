@@ -39,6 +39,27 @@ func placeOf(value []byte) (device id, err error) {
 	return device, err
 }
 
+// whereabouts is the value of a profile's deadlines in the queue. A visitor's
+// says where the record stands, so that the sweeper looks into one place only.
+func (p *profile) whereabouts() []byte {
+	if p.kind == kindVisitor && !p.device.zero() {
+		return visitorPlace(p.device)
+	}
+	return present
+}
+
+// lookAt reads the record that a deadline says its visitor's is in. It may have
+// moved since, or what the deadline says is damaged: then the visitor's own key
+// leads to it.
+func (w *work) lookAt(deadline []byte) error {
+	place, err := placeOf(deadline)
+	if err != nil || place.zero() {
+		return nil //nolint:nilerr // the key says all
+	}
+	_, err = w.loadDevice(place)
+	return err
+}
+
 // takeVisitor reads the record of the visitor the device is.
 func (d *device) takeVisitor(record []byte) error {
 	current := d.current()
