@@ -65,7 +65,7 @@ func serveAcceptClock(w http.ResponseWriter, r *http.Request) error {
 		return refused(err)
 	}
 	answer := acceptedClock{Now: app.now().UTC()}
-	if doubt := app.clock.Doubt(); doubt != nil {
+	if doubt := app.clock.Caution(); doubt != nil {
 		app.clock.Accept()
 		answer = acceptedClock{Accepted: doubt.Error(), Now: app.now().UTC()}
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
 )
 
 func init() { caddy.RegisterModule(settableClock{}) }
@@ -32,10 +34,10 @@ func (settableClock) Monotonic() time.Duration { return time.Since(clockBegan) }
 
 var _ MonotonicClock = settableClock{}
 
-// loadSettable loads a configuration with that clock.
-func (c *instance) loadSettable() {
+// loadSettable loads a configuration with that clock, which begins then.
+func (c *instance) loadSettable(set time.Duration) {
 	c.t.Helper()
-	clockSet.Store(0)
+	clockSet.Store(int64(set))
 	var config map[string]any
 	require.NoError(c.t, json.Unmarshal(c.adapt("people_tracking {\nstore badger {dir}/people\n}", "{site} {\npeople_tracking\nrespond hello\n}"), &config))
 	config["apps"].(map[string]any)["people_tracking"].(map[string]any)["clock"] = map[string]any{"source": "settable"}
@@ -48,7 +50,7 @@ func (c *instance) loadSettable() {
 // same; the command, or the route behind it, ends that.
 func TestB36HealthAndCommand(t *testing.T) {
 	c := newInstance(t)
-	c.loadSettable()
+	c.loadSettable(0)
 	accept := "http://" + c.admin + clockPath
 	require.Equal(t, http.StatusOK, c.readiness().status)
 	assert.Contains(t, c.do(http.MethodGet, "http://"+c.admin+"/metrics", "").body, "people_tracking_clock_in_doubt 0")
@@ -77,6 +79,40 @@ func TestB36HealthAndCommand(t *testing.T) {
 
 	require.NoError(t, caddy.Load([]byte(`{"admin":{"listen":"`+c.admin+`","config":{"persist":false}}}`), true))
 	require.ErrorContains(t, people(t, "clock", "accept", "--address", c.admin).err, "not configured")
+}
+
+// B36: a start with a clock that is years ahead is no reason to take the site
+// out of service; by command what is old expires at once.
+func TestB36AcceptAfterAStart(t *testing.T) {
+	c := newInstance(t)
+	c.loadSettable(0)
+	c.tracks()
+	noted(t)
+
+	c.loadSettable(2 * 365 * 24 * time.Hour)
+	c.tracks()
+	require.ErrorContains(t, runningApp(t).clock.Caution(), "the store was last in use 17520h0m")
+	assert.Equal(t, http.StatusOK, c.readiness().status)
+	got := people(t, "clock", "accept", "--address", c.admin)
+	require.NoError(t, got.err)
+	assert.Contains(t, got.told, "accepted: the store was last in use 17520h0m")
+	assert.NoError(t, runningApp(t).clock.Caution())
+}
+
+// noted waits until the store has been told that it is in use, which is done
+// once a minute.
+func noted(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		engine, err := runningApp(t).lease.engine()
+		require.NoError(t, err)
+		var told []byte
+		require.NoError(t, engine.View(t.Context(), func(r store.Reader) (err error) {
+			told, err = r.Get([]byte{'z'})
+			return err
+		}))
+		return len(told) > 0
+	}, 10*time.Second, 10*time.Millisecond)
 }
 
 // accepted says whether the answer tells of a doubt that was ended.

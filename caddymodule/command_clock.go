@@ -20,9 +20,10 @@ func clockCommand() *cobra.Command {
 		"Takes the clock as it is, and goes on ending sessions", `
 When the clock of a machine was set by more than five minutes, or differs by
 that from the database's, sessions do not end and nothing expires until the
-clocks have agreed for an hour. This command tells a running Caddy that they are
-right as they are: what is over by them ends now. Each proxy has a clock of its
-own.`, cobra.NoArgs, runAcceptClock))
+clocks have agreed for an hour. A clock that is far ahead of the time at which
+the store was last in use keeps visitors and events from being deleted for as
+long. This command tells a running Caddy that the clocks are right as they are:
+what is over by them ends now. Each proxy has a clock of its own.`, cobra.NoArgs, runAcceptClock))
 	return parent
 }
 

@@ -108,6 +108,7 @@ func (g gated) Begin() (store.Batch, error) {
 func TestB35FullQueueIsAnsweredWith503(t *testing.T) {
 	c := newInstance(t)
 	require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\n}", c.siteOf(upstream(t, nil))))
+	noted(t) // else this waits in the queue as well
 	gate := make(chan struct{})
 	slow := store.NewGroup(gated{memory.NewEngine(), gate}, store.GroupOptions{Queue: 1, Batch: 1})
 	pooled, err := appNow(t).lease.take()

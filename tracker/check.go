@@ -52,6 +52,7 @@ var tableChecks = map[byte]func(*checker, store.Entry) error{
 	tableName:      (*checker).nameEntry,
 	tableSchema:    (*checker).shapeEntry,
 	tableLayout:    (*checker).layoutEntry,
+	tableAlive:     (*checker).aliveEntry,
 	tableJob:       (*checker).jobEntry,
 	tableErased:    (*checker).erasedEntry,
 	tableRetention: (*checker).retentionEntry,

@@ -52,3 +52,12 @@ func (c *checker) layoutEntry(e store.Entry) error {
 	}
 	return nil
 }
+
+// aliveEntry: a time at which the store was in use.
+func (c *checker) aliveEntry(e store.Entry) error {
+	if c.sized(e.Key, len(aliveKey)) {
+		_, err := readInUse(c)
+		c.decoded(err)
+	}
+	return nil
+}

@@ -16,7 +16,7 @@ func nameOf(key []byte) (a Account, record string) {
 		return hex.EncodeToString(key[from : from+size])
 	}
 	switch key[0] {
-	case tableName, tableLayout, tableRetention:
+	case tableName, tableLayout, tableAlive, tableRetention:
 		return 0, ""
 	case tableErased:
 		return 0, part(1, 8)

@@ -33,6 +33,7 @@ func lived(t *testing.T) *world {
 	own.ID = "of_another_form"
 	require.Nil(t, anna.send(anna.request(own)).Results[0].Err)
 	require.NoError(t, Prepare(context.Background(), w.store))
+	w.change(store.Entry{Key: aliveKey, Value: inUse{millis(w.now)}.encode()})
 	bob := w.browser("bob")
 	bob.open()
 	bob.startChat()

@@ -17,6 +17,10 @@ const (
 	// clockSame is what two readings of agreeing clocks may differ by, drift
 	// within clockAgree included.
 	clockSame = 5 * time.Second
+	// clockLeap is how long a store may not have been in use before the clock is
+	// doubted for what cannot be taken back: longer than a restart takes, shorter
+	// than what a wrong clock is mostly off by.
+	clockLeap = 24 * time.Hour
 	// clockAsk is how often the store is asked for its time.
 	clockAsk = 10 * time.Second
 )
@@ -29,7 +33,8 @@ const (
 //
 // When they come more than five minutes apart the Clock is in doubt until they
 // have agreed for an hour, or Accept is called. One Clock serves all services
-// of a process, so that reloads do not make it forget.
+// of a process, so that reloads do not make it forget. What was before the
+// process began the store tells, see alive.go.
 type Clock struct {
 	read     func() (wall time.Time, at time.Duration) // at by the monotonic clock, since start
 	start    time.Time
@@ -41,7 +46,11 @@ type Clock struct {
 	since   time.Duration // when the clocks began to agree
 	doubted bool
 	doubt   time.Time // since when
-	told    bool      // what news said of doubted last
+	told    trust     // what news said last
+
+	alive    time.Time     // until when the store was in use at least, when that contradicts the clock
+	recalled time.Duration // when it told so
+	gap      time.Duration // by how much the clock was ahead of that then, negative when behind
 
 	stored         bool          // the store was asked
 	asked          time.Duration // when
@@ -131,7 +140,7 @@ func (c *Clock) look() instant {
 	} else if (l.fromStore - c.storeTolerated).Abs() > clockStep {
 		c.since = at
 	}
-	if at-c.since >= clockAgree {
+	if at-c.since >= clockAgree || c.vouched(l) {
 		c.settle(l)
 	}
 	l.ahead = max(0, l.set-c.settled, l.fromStore)
@@ -149,7 +158,7 @@ func (c *Clock) apart(l instant) bool {
 
 // settle takes the clock as it is set.
 func (c *Clock) settle(l instant) {
-	c.settled, c.current, c.since, c.doubted = l.set, l.set, l.at, false
+	c.settled, c.current, c.since, c.doubted, c.gap = l.set, l.set, l.at, false, 0
 }
 
 func (c *Clock) words(l instant) error {
@@ -169,20 +178,41 @@ func (c *Clock) words(l instant) error {
 			way = "behind"
 		}
 		why = fmt.Sprintf("the clock is %s %s that of the database", l.fromStore.Abs().Round(time.Second), way)
+	} else if c.gap < 0 {
+		why = fmt.Sprintf("the clock is %s behind the time at which the store was last in use", c.gap.Abs().Round(time.Second))
 	}
 	return fmt.Errorf("%s (since %s): sessions do not end and nothing expires until the clocks agree for %s more, or are accepted",
-		why, c.doubt.UTC().Format(time.RFC3339), (clockAgree - (l.at - c.since)).Round(time.Second))
+		why, c.doubt.UTC().Format(time.RFC3339), c.remaining(l))
 }
 
-// news is what is to be logged: whether the doubt began or ended since the last
-// time.
-func (c *Clock) news() (changed bool, doubt error) {
+// remaining is how long the clocks have to agree yet.
+func (c *Clock) remaining(l instant) time.Duration {
+	return (clockAgree - (l.at - c.since)).Round(time.Second)
+}
+
+// trust is what may be done by a clock.
+type trust int
+
+const (
+	believed trust = iota
+	cautious       // sessions end, and what cannot be taken back waits
+	doubted        // nothing ends or expires
+)
+
+// news is what is to be logged: how the clock stands, in words, and whether
+// that has changed since the last time.
+func (c *Clock) news() (now trust, words error, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.look()
-	changed = c.doubted != c.told
-	c.told = c.doubted
-	return changed, c.words(l)
+	if words = c.words(l); words != nil {
+		now = doubted
+	} else if words = c.caution(l); words != nil {
+		now = cautious
+	}
+	changed = now != c.told
+	c.told = now
+	return now, words, changed
 }
 
 // storeClock is a store with a clock of its own, as a database has; the zero
@@ -229,14 +259,19 @@ func (c *Clock) hear(theirs, before, after time.Duration) {
 	c.look()
 }
 
-// compareClock holds the clock against the store's. A service does so before
-// it ends or expires anything.
+// compareClock holds the clock against the store's, and once against the time
+// at which the store was last in use. A service does so before it ends or
+// expires anything.
 func (s *Service) compareClock(ctx context.Context) error {
-	st, ok := s.store.(storeClock)
-	if !ok {
+	if st, ok := s.store.(storeClock); ok {
+		if err := s.clock.compare(ctx, st); err != nil {
+			return err
+		}
+	}
+	if s.compared.Load() {
 		return nil
 	}
-	if err := s.clock.compare(ctx, st); err != nil {
+	if err := s.recallClock(ctx); err != nil {
 		return err
 	}
 	s.compared.Store(true)
@@ -253,13 +288,15 @@ func (s *Service) moment(ctx context.Context) (time.Time, error) {
 	return s.now(), nil
 }
 
-// tellClock logs the beginning of a doubt and its end.
+// tellClock logs how the clock stands, whenever that changes.
 func (s *Service) tellClock(ctx context.Context) {
-	changed, doubt := s.clock.news()
+	now, words, changed := s.clock.news()
 	switch {
 	case !changed:
-	case doubt != nil:
-		s.log.ErrorContext(ctx, "the clock is in doubt", slog.Any("reason", doubt))
+	case now == doubted:
+		s.log.ErrorContext(ctx, "the clock is in doubt", slog.Any("reason", words))
+	case now == cautious:
+		s.log.WarnContext(ctx, "the clock may be wrong", slog.Any("reason", words))
 	default:
 		s.log.InfoContext(ctx, "the clocks are believed again: sessions are ended and what is old expires")
 	}

@@ -26,6 +26,7 @@ type clocked struct {
 	database *time.Duration // nil without one
 	silent   error          // why the database does not tell the time
 	log      strings.Builder
+	config   Config
 }
 
 func newClocked(t *testing.T, change ...func(*clocked, *Config)) *clocked {
@@ -34,16 +35,22 @@ func newClocked(t *testing.T, change ...func(*clocked, *Config)) *clocked {
 	st := memory.New()
 	t.Cleanup(func() { require.NoError(t, st.Close()) })
 	c.world = newWorldOn(t, timedStore{st, c}, func(cfg *Config) {
-		began := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 		cfg.Now = nil
-		c.world = &world{now: began} // until there is one
+		c.world = &world{now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)} // until there is one
 		for _, do := range change {
 			do(c, cfg)
 		}
-		cfg.Clock = NewClock(func() time.Time { return c.now.Add(c.set) }, func() time.Duration { return c.now.Sub(began) })
+		cfg.Clock = c.clock()
 		cfg.Logger = slog.New(slog.NewTextHandler(&c.log, nil))
+		c.config = *cfg
 	})
 	return c
+}
+
+// clock is that of a process which begins now.
+func (c *clocked) clock() *Clock {
+	began := c.now
+	return NewClock(func() time.Time { return c.now.Add(c.set) }, func() time.Duration { return c.now.Sub(began) })
 }
 
 // timedStore is a store with the clock of the database.
@@ -278,7 +285,7 @@ func TestB36Run(t *testing.T) {
 	anna := c.browser("anna")
 	anna.open()
 	before := c.keys()
-	rounds := []*round{{pass: ends, further: c.service.keepWatch}, {pass: deletions, further: c.service.forgetOld}}
+	rounds := []*round{{pass: ends, further: c.service.keepWatch}, {pass: expiry, further: c.service.forgetOld}}
 	run := func() {
 		for _, r := range rounds {
 			require.NoError(t, c.service.once(t.Context(), r))

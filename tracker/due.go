@@ -10,7 +10,7 @@ import (
 // for another transaction.
 type deadline struct {
 	settle func(w *work, key, ref []byte) (again bool, err error)
-	long   bool // it may take many transactions
+	ends   bool // it ends a session, which cannot wait (B11); others expire
 	// told says whether the record that is read anyway names the deadline, which
 	// is then there. Nil and false leave it to a look into the queue.
 	told func(w *work, at int64, ref []byte) (bool, error)
@@ -33,9 +33,9 @@ func (d deadline) stands(w *work, key, ref []byte) (bool, error) {
 
 // deadlines are all kinds of them, by the letter in their key.
 var deadlines = map[byte]deadline{
-	dueSession: {settle: inOne((*work).sessionDue), told: (*work).sessionQueued},
-	dueLate:    {settle: inOne((*work).lateDue)},
-	dueVisitor: {settle: (*work).visitorDue, long: true},
+	dueSession: {settle: inOne((*work).sessionDue), ends: true, told: (*work).sessionQueued},
+	dueLate:    {settle: inOne((*work).lateDue), ends: true},
+	dueVisitor: {settle: (*work).visitorDue},
 	dueChat:    {settle: inOne((*work).chatDue)},
 	dueGrave:   {settle: inOne((*work).graveDue)},
 	dueTomb:    {settle: inOne((*work).tombDue)},

@@ -43,6 +43,7 @@ func FuzzRecords(f *testing.F) {
 			require.NoError(t, err)
 			assert.True(t, i == j && since == again)
 		}
+		again("in use", func(b []byte) (record, error) { return decodeInUse(b) })
 		again("retention", func(b []byte) (record, error) { return decodeRetention(b) })
 		again("job", func(b []byte) (record, error) { return decodeJob(b) })
 		again("tombstone", func(b []byte) (record, error) { return decodeTombstone(b) })

@@ -41,11 +41,13 @@ const (
 	tableName      = 'a' // name → number of the account; no name → the last number given out
 	tableSchema    = 'S' // account kind hash(name) → definition that values were stored by
 	tableLayout    = 'Z' // version of all this
+	tableAlive     = 'z' // no more: a time at which the store was in use
 )
 
 var (
 	layoutKey    = []byte{tableLayout}
 	retentionKey = []byte{tableRetention}
+	aliveKey     = []byte{tableAlive}
 )
 
 // accountCountKey holds the last number given to an account.

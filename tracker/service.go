@@ -76,8 +76,9 @@ type Service struct {
 	random    io.Reader
 	log       *slog.Logger
 
-	outdated atomic.Bool // see watchLayout
-	compared atomic.Bool // the clock, with the store's
+	outdated atomic.Bool  // see watchLayout
+	compared atomic.Bool  // the clock, with the store's
+	noted    atomic.Int64 // see noteAlive
 
 	swept atomic.Int64 // no open session has an earlier deadline in the queue; 0 where that is not known
 }

@@ -21,7 +21,7 @@ const sweepEvery = time.Second
 // in a transaction of its own: the store commits together what waits, and calls
 // that come meanwhile wait for no more than that.
 type pass struct {
-	long   bool // the kinds of deadline that may take many transactions each, or all others
+	ends   bool // the kinds of deadline that end sessions, or all others
 	atOnce int
 }
 
@@ -30,10 +30,11 @@ var (
 	// began together, or that were due during a downtime. While one lot is
 	// synced the next one waits already, and the fewer syncs they share, the
 	// sooner all are recorded.
-	ends = pass{atOnce: 256}
-	// deletions may each take many large transactions. They are a pass of their
-	// own, so that no session waits for its end behind them.
-	deletions = pass{long: true, atOnce: 8}
+	ends = pass{ends: true, atOnce: 256}
+	// expiry cannot be taken back, and the deletion of a visitor may take many
+	// large transactions. So it is a pass of its own: it waits where a clock may
+	// be wrong, and no session waits for its end behind it.
+	expiry = pass{atOnce: 8}
 )
 
 // sweepScan is how many deadlines are read at a time.
@@ -47,7 +48,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.try(ctx, first) // what was due before the start has the machine to itself
 	var passes sync.WaitGroup
 	passes.Go(func() {
-		s.repeat(ctx, &round{pass: deletions, further: s.forgetOld})
+		s.repeat(ctx, &round{pass: expiry, further: s.forgetOld})
 	})
 	s.repeat(ctx, first)
 	passes.Wait()
@@ -63,7 +64,7 @@ type round struct {
 
 // forgetOld removes what was erased, and what nobody needs any more.
 func (s *Service) forgetOld(ctx context.Context, now time.Time) error {
-	if _, err := s.jobs(ctx); err != nil || s.clock.Doubt() != nil {
+	if _, err := s.jobs(ctx); err != nil || s.clock.Caution() != nil {
 		return err
 	}
 	if err := s.forgetDay(ctx, now); err != nil {
@@ -75,8 +76,11 @@ func (s *Service) forgetOld(ctx context.Context, now time.Time) error {
 
 // keepWatch looks after what calls look after as well, but nobody may call for
 // long.
-func (s *Service) keepWatch(ctx context.Context, _ time.Time) error {
+func (s *Service) keepWatch(ctx context.Context, now time.Time) error {
 	s.tellClock(ctx)
+	if err := s.noteAlive(ctx, now); err != nil {
+		return fmt.Errorf("noting that the store is in use: %w", err)
+	}
 	_, err := s.knownAccounts(ctx)
 	return err
 }
@@ -113,13 +117,24 @@ func (s *Service) once(ctx context.Context, r *round) error {
 		r.since, r.full = time.Time{}, now
 	}
 	var err error
-	if s.clock.Doubt() != nil {
+	if s.waits(r.pass) {
 		r.since = time.Time{} // what is over meanwhile is settled when all goes on
-		s.swept.Store(0)
 	} else if err = s.sweepOnce(ctx, r.pass, r.since, now); !Unavailable(err) {
 		r.since = now.Add(-sweepOverlap) // what cannot be settled is tried again with the next full sweep
 	}
 	return errors.Join(err, r.further(ctx, now))
+}
+
+// waits says whether the clock keeps a pass from being done (B36).
+func (s *Service) waits(p pass) bool {
+	if !p.ends {
+		return s.clock.Caution() != nil
+	}
+	if s.clock.Doubt() == nil {
+		return false
+	}
+	s.swept.Store(0)
+	return true
 }
 
 // What is before the last sweep was done by it, and scanning it again would
@@ -147,19 +162,19 @@ func (s *Service) Sweep(ctx context.Context) error {
 		return err
 	}
 	s.tellClock(ctx)
-	if s.clock.Doubt() != nil {
-		return s.finishJobs(ctx)
-	}
 	now := s.now()
-	for _, p := range []pass{ends, deletions} {
+	for _, p := range []pass{ends, expiry} {
+		if s.waits(p) {
+			continue
+		}
 		if err := s.sweepOnce(ctx, p, time.Time{}, now); err != nil {
 			return err
 		}
 	}
-	if err := s.forgetDay(ctx, now); err != nil {
+	if err := s.finishJobs(ctx); err != nil || s.waits(expiry) {
 		return err
 	}
-	if err := s.finishJobs(ctx); err != nil {
+	if err := s.forgetDay(ctx, now); err != nil {
 		return err
 	}
 	for {
@@ -185,7 +200,7 @@ func (s *Service) sweepOnce(ctx context.Context, p pass, since, now time.Time) e
 		}
 	}
 	err := errors.Join(lot.wait(), ctx.Err())
-	if !p.long {
+	if p.ends {
 		s.noteSwept(since, now, err)
 	}
 	return err
@@ -214,7 +229,7 @@ func (s *Service) dueEntries(ctx context.Context, p pass, from, to []byte) (due 
 	})
 	due = slices.DeleteFunc(due, func(entry store.Entry) bool {
 		_, kind, _, err := parseQueueKey(entry.Key)
-		return err == nil && deadlines[kind].long != p.long
+		return err == nil && deadlines[kind].ends != p.ends
 	})
 	return due, next, err
 }

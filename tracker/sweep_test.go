@@ -32,7 +32,7 @@ func TestB11EndsDoNotWaitForDeletions(t *testing.T) {
 	assert.Equal(t, 2, visitors(), "nobody is deleted")
 	assert.True(t, anna.profile().open.id.zero(), "the session has ended")
 
-	require.NoError(t, w.service.sweepOnce(t.Context(), deletions, time.Time{}, w.now))
+	require.NoError(t, w.service.sweepOnce(t.Context(), expiry, time.Time{}, w.now))
 	assert.Equal(t, 1, visitors())
 }
 

@@ -44,16 +44,26 @@ func Prepare(ctx context.Context, st store.Store) error {
 	})
 }
 
-// Unprepare takes back what Prepare noted, from a store that holds nothing
-// else: it is empty then, and another store's content can be put into it. A
-// store that holds something is left as it is.
+// Unprepare takes back what Prepare noted, and that the store was in use, from
+// one that holds nothing else: it is empty then, and another store's content can
+// be put into it. A store that holds something is left as it is.
 func Unprepare(ctx context.Context, st store.Store) error {
 	return st.Update(ctx, func(tx store.Tx) error {
-		held, err := tx.Scan(store.Range{Limit: 2, KeysOnly: true})
-		if err != nil || len(held) != 1 || !bytes.Equal(held[0].Key, layoutKey) {
+		held, err := tx.Scan(store.Range{Limit: 3, KeysOnly: true})
+		if err != nil {
 			return err
 		}
-		return tx.Delete(layoutKey)
+		for _, entry := range held {
+			if !bytes.Equal(entry.Key, layoutKey) && !bytes.Equal(entry.Key, aliveKey) {
+				return nil
+			}
+		}
+		for _, entry := range held {
+			if err := tx.Delete(entry.Key); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
