@@ -91,12 +91,12 @@ func TestB36AcceptAfterAStart(t *testing.T) {
 
 	c.loadSettable(2 * 365 * 24 * time.Hour)
 	c.tracks()
-	require.ErrorContains(t, runningApp(t).clock.Caution(), "the store was last in use 17520h0m")
+	require.ErrorContains(t, appNow(t).clock.Caution(), "the store was last in use 17520h0m")
 	assert.Equal(t, http.StatusOK, c.readiness().status)
 	got := people(t, "clock", "accept", "--address", c.admin)
 	require.NoError(t, got.err)
 	assert.Contains(t, got.told, "accepted: the store was last in use 17520h0m")
-	assert.NoError(t, runningApp(t).clock.Caution())
+	assert.NoError(t, appNow(t).clock.Caution())
 }
 
 // noted waits until the store has been told that it is in use, which is done
@@ -104,7 +104,7 @@ func TestB36AcceptAfterAStart(t *testing.T) {
 func noted(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		engine, err := runningApp(t).lease.engine()
+		engine, err := appNow(t).lease.engine()
 		require.NoError(t, err)
 		var told []byte
 		require.NoError(t, engine.View(t.Context(), func(r store.Reader) (err error) {

@@ -85,7 +85,7 @@ func (s *Service) recallClock(ctx context.Context) error {
 // noteAlive keeps the time in the store up to date, as long as it is believed.
 // While it is not, what is known of before must last over another start.
 func (s *Service) noteAlive(ctx context.Context, now time.Time) error {
-	if s.clock.lonesome || s.clock.Caution() != nil {
+	if s.clock.lonesome || s.waits(expiry) {
 		return nil
 	}
 	if noted := s.noted.Load(); noted != 0 && now.Sub(fromMillis(noted)).Abs() < aliveEvery {

@@ -199,9 +199,9 @@ const (
 	doubted        // nothing ends or expires
 )
 
-// news is what is to be logged: how the clock stands, in words, and whether
-// that has changed since the last time.
-func (c *Clock) news() (now trust, words error, changed bool) {
+// news is what is to be logged: how the clock stands, whether that has changed
+// since the last time, and why, in words.
+func (c *Clock) news() (now trust, changed bool, words error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.look()
@@ -212,7 +212,7 @@ func (c *Clock) news() (now trust, words error, changed bool) {
 	}
 	changed = now != c.told
 	c.told = now
-	return now, words, changed
+	return now, changed, words
 }
 
 // storeClock is a store with a clock of its own, as a database has; the zero
@@ -290,7 +290,7 @@ func (s *Service) moment(ctx context.Context) (time.Time, error) {
 
 // tellClock logs how the clock stands, whenever that changes.
 func (s *Service) tellClock(ctx context.Context) {
-	now, words, changed := s.clock.news()
+	now, changed, words := s.clock.news()
 	switch {
 	case !changed:
 	case now == doubted:
