@@ -161,11 +161,11 @@ const madeBeforeErasure = "the call was made before what it belongs to was erase
 // profile it was made for (B8).
 func (w *work) activity(call *Call, ev *event) ([]Warning, *CallError, error) {
 	ep, standing := w.epochOf(call)
-	if ep != nil && ep.profile.zero() {
-		return notRecorded(madeBeforeErasure), nil, nil
-	}
 	if standing == standingStale {
 		return nil, NewCallError(CodePersonState, olderEpoch), nil
+	}
+	if ep.profile.zero() {
+		return notRecorded(madeBeforeErasure), nil, nil
 	}
 	p, err := w.load(ep.profile)
 	if err != nil {

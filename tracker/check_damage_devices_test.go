@@ -27,19 +27,20 @@ func damagedDevices() map[string]damage {
 			e := w.first(tableBoot, nil)
 			w.change(store.Entry{Key: hashKey(tableBoot, a, digestOf("x")), Value: e.Value})
 		}, 'B', "does not know it"},
-		"device's cookie":          {lost(tableToken, nil), 'O', "one of whose cookies leads nowhere"},
-		"device not referenced":    {lost(tableReference, func(e store.Entry) bool { return e.Key[19] == tableDevice }), 'O', "not referenced by profile"},
-		"device of nobody":         {deviceDamage(anyDevice, func(d *device) { d.epochs = nil }), 'O', "never was anybody's"},
-		"device of no profile":     {deviceDamage(anyDevice, func(d *device) { d.current().profile = nobody }), 'O', "is not there"},
-		"device's epochs":          {deviceDamage(anyDevice, func(d *device) { d.current().to = 5 }), 'O', "leave a gap"},
-		"device's successor":       {deviceDamage(func(d *device) bool { return len(d.epochs) > 1 }, func(d *device) { d.successor, d.current().profile = nobody, d.epochs[0].profile }), 'O', "which is not there"},
-		"visitor in a chat":        {deviceDamage(func(d *device) bool { return d.chat.zero() }, func(d *device) { d.chat = nobody }), 'O', "a visitor's device in a Live Chat session"},
-		"visitor stands elsewhere": {func(w *world) { w.placeVisitor(nobody) }, 'O', "of a visitor who stands elsewhere"},
-		"visitor who is a lead":    {deviceDamage(func(d *device) bool { return d.visitor != nil }, func(d *device) { d.visitor.kind = kindLead }), 'O', "of a visitor it is not"},
-		"visitor's other device":   {func(w *world) { w.strayVisitor() }, 'O', "a device whose visitor has another"},
-		"device of a merged":       {deviceDamage(func(d *device) bool { return len(d.epochs) > 1 }, func(d *device) { d.chat, d.current().profile = id{}, d.epochs[0].profile }), 'O', "whose visitor was merged"},
-		"person without a chat":    {deviceDamage(inAChat, func(d *device) { d.chat = id{} }), 'O', "without a Live Chat session"},
-		"person in another's chat": {func(w *world) { w.strangersChat() }, 'O', "in the Live Chat session of somebody else"},
+		"device's cookie":            {lost(tableToken, nil), 'O', "one of whose cookies leads nowhere"},
+		"device not referenced":      {lost(tableReference, func(e store.Entry) bool { return e.Key[19] == tableDevice }), 'O', "not referenced by profile"},
+		"device of nobody":           {deviceDamage(anyDevice, func(d *device) { d.epochs = nil }), 'O', "never was anybody's"},
+		"device of no profile":       {deviceDamage(anyDevice, func(d *device) { d.current().profile = nobody }), 'O', "is not there"},
+		"device's epochs":            {deviceDamage(anyDevice, func(d *device) { d.current().to = 5 }), 'O', "leave a gap"},
+		"device's successor":         {deviceDamage(func(d *device) bool { return len(d.epochs) > 1 }, func(d *device) { d.successor, d.current().profile = nobody, d.epochs[0].profile }), 'O', "which is not there"},
+		"visitor in a chat":          {deviceDamage(func(d *device) bool { return d.chat.zero() }, func(d *device) { d.chat = nobody }), 'O', "a visitor's device in a Live Chat session"},
+		"visitor stands elsewhere":   {func(w *world) { w.placeVisitor(nobody) }, 'O', "of a visitor who stands elsewhere"},
+		"visitor who is a lead":      {deviceDamage(func(d *device) bool { return d.visitor != nil }, func(d *device) { d.visitor.kind = kindLead }), 'O', "of a visitor it is not"},
+		"visitor's other device":     {func(w *world) { w.strayVisitor() }, 'O', "a device whose visitor has another"},
+		"device of a merged":         {deviceDamage(func(d *device) bool { return len(d.epochs) > 1 }, func(d *device) { d.chat, d.current().profile = id{}, d.epochs[0].profile }), 'O', "whose visitor was merged"},
+		"person without a chat":      {deviceDamage(inAChat, func(d *device) { d.chat = id{} }), 'O', "without a Live Chat session"},
+		"person's chat that is gone": {deviceDamage(inAChat, func(d *device) { d.chat = nobody }), 'O', "without a Live Chat session"},
+		"person in another's chat":   {func(w *world) { w.strangersChat() }, 'O', "in the Live Chat session of somebody else"},
 	}
 }
 

@@ -143,13 +143,33 @@ func (c *checker) bound(d *device, p *profile) error {
 		return nil
 	}
 	bound, err := c.chat(d.account, d.chat)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case d.chat.zero() || bound == nil && d.seen > c.now-tombstoneLife.Milliseconds():
+	}
+	missing := d.chat.zero()
+	if bound == nil && !missing && d.seen > c.now-tombstoneLife.Milliseconds() {
+		if missing, err = c.lostSession(d); err != nil {
+			return err
+		}
+	}
+	switch {
+	case missing:
 		c.wrong("a person's device without a Live Chat session")
 	case bound != nil && bound.ended == 0 && bound.profile != p.id && !bound.auth:
 		c.wrong("a device in the Live Chat session of somebody else")
 	}
 	return nil
+}
+
+// lostSession says that the session of a device is not there, and did not go
+// with somebody else who shared it and was erased: that ends its cookies.
+func (c *checker) lostSession(d *device) (bool, error) {
+	if d.chatHash == (digest{}) {
+		return false, nil // the browser was given none yet
+	}
+	record, err := look(c, hashKey(tableCookie, d.account, d.chatHash), func(value []byte) (*cookieRecord, error) {
+		record, err := decodeCookie(value)
+		return &record, err
+	})
+	return record == nil || record.ended == 0, err
 }

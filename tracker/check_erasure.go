@@ -113,7 +113,10 @@ func (c *checker) beingRemoved(e store.Entry) (bool, error) {
 		if err != nil {
 			return false, nil //nolint:nilerr // likewise
 		}
-		return c.erased(a, m.person)
+		if of, err := c.erased(a, m.person); of || err != nil {
+			return of, err
+		}
+		return c.erased(a, m.visitor) // it was undone
 	case tableChat:
 		return c.erasedChat(a, i)
 	case tableCookie:

@@ -205,3 +205,32 @@ func TestB19RacingCallsMakeOnePersonAndLoseNothing(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, merges, 1)
 }
+
+// The visitor is overdue, and the answer with the cookie of the device in its
+// place is lost. It goes on leading there when what was overdue is deleted.
+func TestB8CookieOfAnOverdueDeviceLeadsToItsSuccessor(t *testing.T) {
+	for _, withCookie := range []bool{true, false} {
+		w := newWorld(t)
+		b := w.browser("anna")
+		b.open()
+		w.now = w.now.Add(DefaultVisitorTTL - time.Hour)
+		b.boot, b.answered, b.epoch = "abababababababababababababababab", time.Time{}, ""
+		cookie := b.device
+		b.send(b.request(b.call(MethodInit, m{}))) // not an activity, with a boot
+		w.now = w.now.Add(2 * time.Hour)
+		b.device, b.deviceUntil, b.epoch = cookie, time.Time{}, ""
+		if !withCookie {
+			b.device = ""
+		}
+		req := b.request(b.call(MethodPage, m{}))
+		req.Boot = b.boot
+		lost, err := w.service.Batch(t.Context(), req)
+		require.NoError(t, err)
+		w.pass(0) // what was overdue is deleted
+		again := *req
+		again.ReceivedAt, again.SentAt = w.now, w.now
+		assert.Equal(t, lost.Epoch, b.send(&again).Epoch)
+		b.startChat()
+		assert.Len(t, ofDefinition(w.timeline(b.person().ID), "pageView"), 1)
+	}
+}

@@ -238,3 +238,40 @@ func TestB33RacingCalls(t *testing.T) {
 		assert.False(t, mentions(everything(t, st), string(i[:])))
 	}
 }
+
+// Two devices share a session. One authenticates and is erased with it; the
+// other is the lead of before until its next call.
+func TestB33SharedSessionOfAnErasedPerson(t *testing.T) {
+	w := newWorld(t)
+	desk, phone := w.browser("desk").with(siteCookieValue), w.browser("phone").with(siteCookieValue)
+	desk.open()
+	lead := desk.person().ID
+	phone.open()
+	phone.authenticate(w.token("email", "anna@example.com"))
+	w.erase(phone.person().ID)
+	assert.Empty(t, w.problems())
+	w.pass(time.Minute)
+	assert.Empty(t, w.problems())
+	desk.epoch = ""
+	desk.open()
+	assert.Equal(t, kindVisitor, desk.profile().kind, "the session is over for both")
+	assert.Equal(t, lead, w.persons()[0].ID, "and the lead stays")
+}
+
+// What a page makes under an epoch that is over is refused, whether the one it
+// was made for is removed by then or not.
+func TestB33StaleCallOfAnErasedEpoch(t *testing.T) {
+	w := newWorld(t)
+	b := w.lead("anna")
+	lead, stale := b.person().ID, b.call(MethodPage, m{})
+	b.logout()
+	w.erase(lead)
+	w.now = w.now.Add(time.Second)
+	for _, wait := range []time.Duration{0, time.Minute} {
+		stale.At = w.now
+		result := b.send(b.request(stale)).Results[0]
+		require.NotNil(t, result.Err)
+		assert.Equal(t, CodePersonState, result.Err.Code)
+		w.pass(wait)
+	}
+}

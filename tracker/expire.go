@@ -64,15 +64,8 @@ func (w *work) forgetDevice(p *profile) error {
 	if current := d.current(); current != nil && current.profile != p.id {
 		return nil
 	}
-	for _, token := range d.tokens {
-		if err := w.forgetKey(hashKey(tableToken, p.account, token), d.id); err != nil {
-			return err
-		}
-	}
-	for _, boot := range d.boots {
-		if err := w.forgetKey(hashKey(tableBoot, p.account, boot), d.id); err != nil {
-			return err
-		}
+	if err := w.passOn(d); err != nil {
+		return err
 	}
 	for _, window := range d.windows {
 		if err := w.tx.Delete(spillKey(d, window.tab)); err != nil {
@@ -85,6 +78,58 @@ func (w *work) forgetDevice(p *profile) error {
 		}
 	}
 	return w.dropDevice(d)
+}
+
+// passOn lets the cookies and boots of a device that is deleted lead to its
+// successor, where there is one: the browser may not have heard of a newer
+// cookie yet, and must not become a third device (B8).
+func (w *work) passOn(d *device) error {
+	next := &device{}
+	if !d.successor.zero() {
+		found, err := w.loadDevice(d.successor)
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			next = found
+		}
+	}
+	tokens, err := w.inherit(tableToken, d, d.tokens, next.id, maxTokens-len(next.tokens))
+	if err != nil {
+		return err
+	}
+	boots, err := w.inherit(tableBoot, d, d.boots, next.id, maxBoots-len(next.boots))
+	if len(tokens)+len(boots) > 0 {
+		next.tokens, next.boots, next.dirty = append(tokens, next.tokens...), append(boots, next.boots...), true
+	}
+	return err
+}
+
+// inherit lets the newest of some cookies or boots lead to heir from now on, as
+// of when they were issued, and the others nowhere.
+func (w *work) inherit(table byte, d *device, hashes []digest, heir id, most int) (led []digest, err error) {
+	for i, hash := range hashes {
+		key := hashKey(table, d.account, hash)
+		if heir.zero() || len(hashes)-i > most {
+			if err := w.forgetKey(key, d.id); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		value, err := w.tx.Get(key)
+		if err != nil {
+			return nil, err
+		}
+		of, since, err := decodeDeviceReference(value)
+		if err != nil || of != d.id {
+			continue // it leads to another device by now
+		}
+		led = append(led, hash)
+		if err := w.tx.Put(key, deviceReference(heir, since)); err != nil {
+			return nil, err
+		}
+	}
+	return led, nil
 }
 
 // forgetKey deletes a token or boot unless it leads to another device by now.

@@ -71,7 +71,13 @@ func (r *reading) mergesOf(p *profile) (found []*merge, err error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, m)
+		hidden, err := r.hidden(m.visitor)
+		if err != nil {
+			return nil, err
+		}
+		if !hidden {
+			found = append(found, m)
+		}
 	}
 	return found, nil
 }

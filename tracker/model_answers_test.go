@@ -29,7 +29,7 @@ func (s *sim) checkPerson(p *oProfile, got Person) {
 	case s.calm && got.Active != running:
 		s.fail("%s is shown as active: %v", p.name, got.Active)
 	case len(got.Links) != len(p.links):
-		s.fail("%s has %d links, not %d", p.name, len(p.links), len(got.Links))
+		s.fail("%s has %d links, not %d", p.name, len(got.Links), len(p.links))
 	}
 	merges, err := s.service.Merges(context.Background(), DefaultAccount, got.ID)
 	if err != nil || len(merges) != s.oracle.mergesOf(p) {

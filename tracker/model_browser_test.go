@@ -292,6 +292,7 @@ func (s *sim) identify(d *oDevice, epoch string) {
 		who, actual := ep.who, stored.epochs[i].profile
 		ep.name = stored.epochs[i].name
 		switch {
+		case who.erased != 0:
 		case who.actual.zero():
 			if i := slices.IndexFunc(s.oracle.profiles, func(p *oProfile) bool { return p.actual == actual }); i >= 0 {
 				s.fail("%s is the stored profile of %s", who.name, s.oracle.profiles[i].name)

@@ -4,13 +4,17 @@ import "slices"
 
 // call says what becomes of one call.
 func (o *oracle) call(d *oDevice, r *oRequest, c *oCall) int {
+	if r.made(c) < r.before {
+		o.refuse(c)
+		return 0 // B33
+	}
 	if c.Method == MethodInit {
 		return 0
 	}
 	if d.done[c.ID] {
 		return 0 // B26
 	}
-	made := min(r.now, r.now-(r.sent-c.at))
+	made := r.made(c)
 	if d.retired {
 		made = min(made, d.rotated-1)
 	}
@@ -43,6 +47,10 @@ func (o *oracle) activity(d *oDevice, r *oRequest, c *oCall, ep *oEpoch, made in
 	}
 	if ep == nil || ((ep != d.now() || d.retired) && (earliest >= ep.to || r.now-made > oDay)) {
 		return CodePersonState
+	}
+	if ep.who.erased != 0 {
+		o.refuse(c)
+		return 0 // B33
 	}
 	t := c.at
 	if off := r.now - r.sent; off > 10_000 || off < -10_000 {
@@ -82,7 +90,7 @@ func (o *oracle) chat(d *oDevice, r *oRequest, c *oCall) int {
 		return o.authenticate(d, r, c)
 	case d.chat == nil:
 		lead := o.profile(kindLead, r.now)
-		d.chat = &oChat{who: lead}
+		d.chat = o.begin(lead)
 		d.chat.use(r.now)
 		o.become(d, lead, r.now, r.now, c.ID)
 		o.issue(d, r.now)
@@ -126,7 +134,7 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 		bound.who.links[who], who.links[bound.who] = true, true
 	}
 	if d.chat == nil {
-		d.chat = &oChat{}
+		d.chat = o.begin(who)
 		d.chat.use(r.now)
 	}
 	d.chat.who, d.chat.auth = who, true
@@ -180,4 +188,5 @@ func (o *oracle) swept(now int64) {
 			d.dead, who.gone = true, true
 		}
 	}
+	o.finish(now)
 }

@@ -5,11 +5,8 @@ package tracker
 // the device only for who can prove to have been there.
 func (o *oracle) device(r *oRequest) *oDevice {
 	token := o.tokens[r.device]
-	d := token.device
-	for d != nil && !d.dead && d.successor != nil {
-		d = d.successor
-	}
-	if d == nil || d.dead {
+	d := o.follow(token.device, r)
+	if d == nil {
 		return o.booted(r)
 	}
 	d.departed, d.issued, d.lost, d.retired = false, false, false, false
@@ -27,6 +24,22 @@ func (o *oracle) device(r *oRequest) *oDevice {
 		return d
 	}
 	return o.booted(r)
+}
+
+// follow leads on to the device in use; of one that was erased it says when.
+func (o *oracle) follow(d *oDevice, r *oRequest) *oDevice {
+	for d != nil && d.successor != nil {
+		d = d.successor
+	}
+	switch {
+	case d == nil:
+	case d.dead:
+		r.before = max(r.before, d.erased)
+		return nil
+	default:
+		r.before = max(r.before, d.notBefore)
+	}
+	return d
 }
 
 // note: a boot leads to the device of the cookie beside it, for a day and until
@@ -51,12 +64,11 @@ func (o *oracle) booted(r *oRequest) *oDevice {
 		}
 	}
 	b := o.boots[key]
-	d := b.device
-	for d != nil && !d.dead && d.successor != nil {
-		d = d.successor
-	}
+	d := o.follow(b.device, r)
 	switch {
-	case d == nil || d.dead || r.now-b.since >= lasts:
+	case o.allDropped(r):
+		return nil
+	case d == nil || r.now-b.since >= lasts:
 	case d.rotated == 0 || d.proved(r) || b.since >= d.rotated && d.chat == nil:
 		d.departed, d.issued, d.lost, d.retired = false, false, d.rotated != 0, false
 		return o.current(d, r.now)
@@ -64,6 +76,7 @@ func (o *oracle) booted(r *oRequest) *oDevice {
 		return nil
 	}
 	d = o.newDevice(r.now)
+	d.notBefore = r.before
 	o.boots[key] = oBoot{d, r.now}
 	return d
 }
@@ -84,6 +97,7 @@ func (o *oracle) current(d *oDevice, now int64) *oDevice {
 	who := d.now().who
 	if d.chat == nil && who.kind == kindVisitor && who.into == nil && who.seen()+oVisitorLasts <= now {
 		next := o.newDevice(now)
+		next.notBefore = d.notBefore
 		d.successor = next // B15: overdue is gone
 		d = next
 	}

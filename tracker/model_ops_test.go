@@ -18,6 +18,7 @@ type sim struct {
 	oracle    *oracle
 	browsers  []*simBrowser
 	calm      bool // no call is late: sessions are known to the millisecond
+	private   bool // people are erased, and consent is withdrawn
 	serial    int
 	step      int
 	log       []string
@@ -52,6 +53,10 @@ func (s *sim) operate() {
 		return
 	}
 	tab := pick(s, b.tabs)
+	if s.private && s.chance(30) {
+		s.forgets(b, tab)
+		return
+	}
 	for _, op := range []struct {
 		weight int
 		do     func()
@@ -195,6 +200,9 @@ func (s *sim) authenticates(b *simBrowser, tab *simTab) {
 	token := &oToken{
 		subject: pick(s, simSubjects), sid: pick(s, []string{"", "sid-1", "sid-2"}), asLead: s.chance(2), issued: now, expires: now + oMinute,
 	}
+	if s.private && token.sid != "" { // a session of the site is one person's
+		token.sid += token.subject
+	}
 	s.chatChanges(b, tab, s.chatCall(b, tab, pick(s, []string{chatAuthenticated, chatStarted}), token))
 }
 
@@ -214,6 +222,9 @@ func (s *sim) sign(token *oToken) string {
 // invalidate: the site's back end ends the sessions of a sid, of one widget.
 func (s *sim) invalidate() {
 	sid := pick(s, []string{"sid-1", "sid-2"})
+	if s.private {
+		sid += pick(s, simSubjects)
+	}
 	of := &oToken{sid: sid, asLead: s.chance(2)}
 	widget := map[bool]string{false: widgetID, true: leadsID}[of.asLead]
 	if err := s.service.InvalidateSession(context.Background(), DefaultAccount, widget, sid); err != nil {

@@ -35,6 +35,7 @@ type (
 		recorded    map[string]*oActivity // acknowledged activities by label
 		refused     map[string]bool       // labels that must not be found anywhere
 		sessions    []*oSession
+		begun       []*oChat
 		merges      []*oMerge
 		absorbs     bool // leads that authenticate (B6)
 	}
@@ -44,6 +45,8 @@ type (
 		customer bool
 		into     *oProfile
 		created  int64
+		erased   int64 // when it was hidden for good, 0 while it is not (B30, B33)
+		removed  bool  // and nothing of it is left
 		active   int64 // time of the last activity, also of merged visitors
 		gone     bool
 		actual   id // learned from the store once
@@ -85,6 +88,9 @@ type (
 		issued    bool  // in this request
 		lost      bool  // in this request: the answer with its cookies was lost
 		retired   bool  // in this request: it came with a retired token
+		erased    int64 // when its person was, or its visitor withdrew consent
+		forgotten int64 // when that will be
+		notBefore int64 // calls made before are dropped: who made them was erased
 	}
 	oChat struct {
 		who    *oProfile
@@ -126,6 +132,7 @@ type (
 		device, chat string
 		boot         string
 		calls        []*oCall
+		before       int64 // calls made before are dropped
 	}
 )
 
@@ -165,11 +172,17 @@ func (o *oracle) profile(k kind, now int64) *oProfile {
 // be recorded (B25).
 func (o *oracle) request(r *oRequest) (*oDevice, []int) {
 	codes := make([]int, len(r.calls))
+	if r.calls[0].Method == MethodConsent {
+		o.withdraw(r)
+		return nil, codes
+	}
 	d := o.device(r)
 	if d == nil {
 		for i, c := range r.calls {
-			codes[i] = CodeMissingAuthorization
 			o.refuse(c)
+			if !o.allDropped(r) {
+				codes[i] = CodeMissingAuthorization
+			}
 		}
 		return nil, codes
 	}
@@ -223,6 +236,9 @@ func (c *oChat) renew(tok *oToken) {
 
 // over is when a session ended, 0 while it goes on.
 func (o *oracle) over(c *oChat, now int64) int64 {
+	if c.ended == 0 && c.who.erased != 0 {
+		c.ended = c.who.erased
+	}
 	if at, ok := o.invalidated[c.sid]; c.ended == 0 && c.until+c.lasts() <= now {
 		c.ended = c.until + c.lasts()
 	} else if c.ended == 0 && ok && c.issued <= at {
@@ -239,7 +255,9 @@ func (o *oracle) chatOf(d *oDevice, r *oRequest) {
 		const underWay = oMinute
 		switch over := o.over(c, r.now); {
 		case over != 0:
-			since = over
+			if since = over; c.who.removed {
+				since = d.seen
+			}
 			o.depart(d, r.now, since, "")
 		case d.lost:
 			c.use(r.now)

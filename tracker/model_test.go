@@ -38,7 +38,7 @@ func newSim(t testing.TB, st store.Store, seed uint64, calm bool) *sim {
 	s := &sim{rng: rand.New(rand.NewPCG(seed, 1)), oracle: newOracle(), calm: calm} //nolint:gosec // repeatable on purpose
 	var random [32]byte
 	random[0], random[1], random[2], random[3] = byte(seed), byte(seed>>8), byte(seed>>16), byte(seed>>24)
-	s.oracle.absorbs = seed%3 == 0
+	s.oracle.absorbs, s.private = seed%3 == 0, seed%5 < 2
 	s.world = newWorldOn(t, st, func(c *Config) {
 		c.AbsorbLeads = s.oracle.absorbs
 		c.Random = &safeReader{from: rand.NewChaCha8(random)}
@@ -111,6 +111,7 @@ func TestModel(t *testing.T) {
 func TestModelOfBefore(t *testing.T) {
 	for name, seed := range map[string]uint64{
 		"B2: a call in the last moment of a cookie, whose answer was lost":               886977,
+		"B8: a cookie in the place of which the browser never got its successor's":       2000363,
 		"B12: a call of before a merge, in the session left with its visitor":            883608,
 		"B18: a merge is undone that bridged two activities of one side by half an hour": 884859,
 	} {

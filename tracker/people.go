@@ -202,6 +202,18 @@ func withID(i id, object []byte) json.RawMessage {
 	return append(out, '}')
 }
 
+// hidden says that a profile, or whom it became part of, was erased (B33).
+func (r *reading) hidden(i id) (bool, error) {
+	for !i.zero() {
+		p, err := r.hot(i)
+		if err != nil || p == nil || p.erasing != 0 {
+			return true, err
+		}
+		i = p.mergedInto
+	}
+	return false, nil
+}
+
 func (r *reading) links(p *profile) ([]Link, error) {
 	entries, err := r.scanAll(idKey(tableLink, p.account, p.id))
 	if err != nil {
@@ -212,6 +224,11 @@ func (r *reading) links(p *profile) ([]Link, error) {
 		l, err := decodeLink(entry.Value)
 		if err != nil {
 			return nil, err
+		}
+		if hidden, err := r.hidden(lastID(entry.Key)); err != nil {
+			return nil, err
+		} else if hidden {
+			continue
 		}
 		link := Link{PersonID: lastID(entry.Key).String(), Reason: l.reason, At: fromMillis(l.at)}
 		if !l.merge.zero() {

@@ -57,6 +57,11 @@ func TestB33UndoneMergeLeavesNoName(t *testing.T) {
 				gone, stays = stays, gone
 			}
 			w.erase(gone)
+			assert.Empty(t, w.person(stays).Links, "hidden at once")
+			merges, err := w.service.Merges(t.Context(), DefaultAccount, stays)
+			require.NoError(t, err)
+			assert.Empty(t, merges)
+			assert.Empty(t, w.problems(), "before it is removed")
 			for range 5 {
 				w.pass(time.Minute)
 			}
@@ -64,7 +69,7 @@ func TestB33UndoneMergeLeavesNoName(t *testing.T) {
 			left, err := w.service.Person(context.Background(), DefaultAccount, stays)
 			require.NoError(t, err)
 			assert.Empty(t, left.Links)
-			merges, err := w.service.Merges(context.Background(), DefaultAccount, stays)
+			merges, err = w.service.Merges(context.Background(), DefaultAccount, stays)
 			require.NoError(t, err)
 			assert.Empty(t, merges)
 			_, err = w.service.RedoMerge(context.Background(), DefaultAccount, merge.ID, Decision{})

@@ -1,0 +1,118 @@
+package tracker
+
+import (
+	"context"
+	"slices"
+)
+
+// forgets: somebody withdraws consent, or is erased. What was erased is removed
+// at once, or when the sweeper comes by.
+func (s *sim) forgets(b *simBrowser, tab *simTab) {
+	if s.chance(3) {
+		s.withdraws(b, tab)
+		return
+	}
+	persons := slices.DeleteFunc(slices.Clone(s.oracle.profiles), func(p *oProfile) bool { return !p.person() || p.gone || p.actual.zero() })
+	if len(persons) == 0 {
+		return
+	}
+	s.sweep() // what is over by itself is over before
+	p := pick(s, persons)
+	s.note("%s is erased", p.name)
+	if err := s.service.Erase(context.Background(), DefaultAccount, p.actual.String()); err != nil {
+		s.fail("erasing %s: %v", p.name, err)
+		return
+	}
+	s.oracle.erase(p, s.at())
+	s.checkAnswers()
+	if s.chance(2) {
+		s.sweep()
+	}
+}
+
+// withdraws: the SDK empties its queue and forgets what it knew.
+func (s *sim) withdraws(b *simBrowser, tab *simTab) {
+	call := s.make(b, tab, MethodConsent, m{"granted": false})
+	s.send(b, tab, call)
+	s.newBoot(b)
+}
+
+// erase: a person is hidden with all that is part of it, and its devices lead
+// nowhere (B33).
+func (o *oracle) erase(p *oProfile, now int64) {
+	theirs := func(who *oProfile) bool { return who.root() == p }
+	for _, who := range o.profiles {
+		if !theirs(who) {
+			continue
+		}
+		who.gone, who.erased = true, now
+		for other := range who.links {
+			delete(other.links, who)
+		}
+	}
+	for _, d := range o.devices {
+		if !d.dead && theirs(d.now().who) {
+			d.dead, d.erased = true, now
+		}
+	}
+	for subject, who := range o.subjects {
+		if who == p {
+			delete(o.subjects, subject)
+		}
+	}
+	o.merges = slices.DeleteFunc(o.merges, func(m *oMerge) bool { return theirs(m.member) || theirs(m.into) })
+}
+
+// withdraw: the device is forgotten, and its visitor erased; a person stays
+// (B30). A retired token that is not under way says nothing.
+func (o *oracle) withdraw(r *oRequest) {
+	of := o.tokens[r.device]
+	if r.device == "" {
+		of = o.boots["boot "+r.boot]
+	}
+	d, at := o.follow(of.device, r), r.made(r.calls[0])
+	if d == nil || at < d.notBefore || of.since < d.rotated && !d.proved(r) && r.now-d.rotated > oMinute {
+		return
+	}
+	if who := d.now().who; who.kind == kindVisitor && who.into == nil {
+		o.erase(who, at)
+	}
+	d.dead, d.erased = true, at
+	o.buried[d.cookie] = true
+}
+
+// finish: the sweeper removes what was erased, and forgets one day that it was.
+func (o *oracle) finish(now int64) {
+	for _, c := range o.begun {
+		if c.who.erased != 0 && !c.who.removed {
+			delete(o.invalidated, c.sid)
+		}
+	}
+	for _, p := range o.profiles {
+		p.removed = p.erased != 0
+	}
+	const remembered = 400 * oDay
+	for _, d := range o.devices {
+		switch {
+		case d.erased == 0:
+		case d.forgotten == 0:
+			d.forgotten = now + remembered
+		case d.forgotten <= now:
+			d.erased = 0
+		}
+	}
+}
+
+// made is when a call was made, by its age.
+func (r *oRequest) made(c *oCall) int64 { return min(r.now, r.now-(r.sent-c.at)) }
+
+// allDropped says that every call is of before an erasure.
+func (o *oracle) allDropped(r *oRequest) bool {
+	return !slices.ContainsFunc(r.calls, func(c *oCall) bool { return r.made(c) >= r.before })
+}
+
+func (o *oracle) begin(who *oProfile) *oChat {
+	c := &oChat{who: who}
+	o.begun = append(o.begun, c)
+	return c
+}
