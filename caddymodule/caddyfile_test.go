@@ -220,6 +220,8 @@ func TestHandlerCaddyfile(t *testing.T) {
 				respect gpc dnt
 				csp amend
 				app_shell / /offline
+				frames
+				xhtml
 				after_x_ua
 				debug
 			}`,
@@ -228,7 +230,7 @@ func TestHandlerCaddyfile(t *testing.T) {
 				Origins: []string{"https://a.example", "https://b.example:8443"}, NoInject: true, Load: "async", ManualInit: true,
 				PageViews: "navigation", ChatSignals: []string{"calls", "received"}, WidgetOrigins: []string{"https://chat.example"},
 				RedactQuery: []string{"sid", "voucher"}, Consent: "required", ConsentCookie: ConsentCookie{"cmp", "all"}, Respect: []string{"gpc", "dnt"},
-				CSP: "amend", AppShell: []string{"/", "/offline"}, AfterXUA: true, Debug: true,
+				CSP: "amend", AppShell: []string{"/", "/offline"}, Frames: true, XHTML: true, AfterXUA: true, Debug: true,
 			},
 		},
 		"ok/the other words": {
@@ -238,8 +240,8 @@ func TestHandlerCaddyfile(t *testing.T) {
 		"fail/argument": {input: `people_tracking /shop`, err: "wrong argument count"},
 		"fail/unknown option": {
 			input: "people_tracking {\nbase /x\n}",
-			err: `unrecognized option "base", allowed are account, after_x_ua, api_key, app_shell, auto_init, base_path, chat_signals, consent, csp, debug, ` +
-				`inject, load, on, origins, page_views, redact_query, respect, session_cookie and widget_origins, at Testfile:2`,
+			err: `unrecognized option "base", allowed are account, after_x_ua, api_key, app_shell, auto_init, base_path, chat_signals, consent, csp, debug, frames, ` +
+				`inject, load, on, origins, page_views, redact_query, respect, session_cookie, widget_origins and xhtml, at Testfile:2`,
 		},
 		"fail/option twice":         {input: "people_tracking {\ndebug\ndebug\n}", err: "debug is already specified, at Testfile:3"},
 		"fail/consent missing":      {input: "people_tracking {\nconsent\n}", err: "consent wants required or implied"},

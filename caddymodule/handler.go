@@ -81,6 +81,11 @@ type Handler struct {
 	// Paths that a service worker fetches to keep as pages. Fetches are no
 	// pages otherwise. Default: none.
 	AppShell []string `json:"app_shell,omitempty"`
+	// Put the script also into documents that are loaded into frames and the
+	// like. Default: false.
+	Frames bool `json:"frames,omitempty"`
+	// Put the script also into pages of type application/xhtml+xml. Default: false.
+	XHTML bool `json:"xhtml,omitempty"`
 	// Put the script behind <meta http-equiv=X-UA-Compatible>, for estates that
 	// still use Internet Explorer mode. Default: false.
 	AfterXUA bool `json:"after_x_ua,omitempty"`

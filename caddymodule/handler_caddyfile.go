@@ -59,6 +59,8 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		respect        gpc|dnt...
 //		csp            skip|amend
 //		app_shell      <path>...
+//		frames
+//		xhtml
 //		after_x_ua
 //		on             click|submit|visible "<selector>" track <event> | update_person | append_to_list <attribute> {
 //			<property> <value>
@@ -112,6 +114,8 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, accounts []string) error {
 		"respect":        h.parseRespect,
 		"csp":            oneOf(&h.CSP, cspWords...),
 		"app_shell":      list(&h.AppShell),
+		"frames":         flag(&h.Frames),
+		"xhtml":          flag(&h.XHTML),
 		"after_x_ua":     flag(&h.AfterXUA),
 		"on":             h.parseRule,
 		"debug":          flag(&h.Debug),

@@ -50,12 +50,15 @@ func (a *App) ready(ctx context.Context) error {
 
 // notOpen says why a store is not open, in words without any detail.
 func notOpen(cause error) error {
-	for known, reason := range map[error]error{
-		store.ErrLocked: errHeld, badger.ErrBehind: errBehind, badger.ErrDamaged: errDamaged, tracker.ErrNewer: errOutdated,
-	} {
-		if errors.Is(cause, known) {
-			return reason
-		}
+	switch {
+	case errors.Is(cause, store.ErrLocked):
+		return errHeld
+	case errors.Is(cause, tracker.ErrNewer):
+		return errOutdated
+	case errors.Is(cause, badger.ErrDamaged): // which may be why commits are missing
+		return errDamaged
+	case errors.Is(cause, badger.ErrBehind):
+		return errBehind
 	}
 	return errNoStore
 }

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,7 +40,7 @@ func TestOptionsOfTheScript(t *testing.T) {
 	for options, want := range map[string]string{
 		"":                                `<script src="/_people/v1/sdk.js?v=%s" data-key="auto"></script>`,
 		"base_path /p/q":                  `<script src="/p/q/v1/sdk.js?v=%s" data-key="auto"></script>`,
-		"load async":                      `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" async></script>`,
+		"load async":                      `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" async=""></script>`,
 		"auto_init off":                   `<script src="/_people/v1/sdk.js?v=%s"></script>`,
 		"page_views navigation":           `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-views="navigation"></script>`,
 		"chat_signals calls messages":     `<script src="/_people/v1/sdk.js?v=%s" data-key="auto" data-signals="calls messages"></script>`,
@@ -86,6 +88,20 @@ func TestOptionsOfPages(t *testing.T) {
 		c := tracked(t, "", "app_shell /offline", nil)
 		assert.Equal(t, 1, scripts(c.get("/offline", "Sec-Fetch-Dest", "empty").body))
 		assert.Equal(t, 0, scripts(c.get("/other", "Sec-Fetch-Dest", "empty").body))
+	})
+	t.Run("ok/frames", func(t *testing.T) {
+		assert.Equal(t, 1, scripts(tracked(t, "", "frames", nil).get("/", "Sec-Fetch-Dest", "iframe").body))
+		assert.Equal(t, 0, scripts(tracked(t, "", "", nil).get("/", "Sec-Fetch-Dest", "iframe").body))
+	})
+	t.Run("ok/xhtml", func(t *testing.T) {
+		const xhtml = `<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>Shop</title></head><body/></html>`
+		served := served(xhtml, "Content-Type", "application/xhtml+xml")
+		for _, options := range []string{"xhtml", "xhtml\nload async"} {
+			got := tracked(t, "", options, served).get("/").body
+			assert.Equal(t, 1, scripts(got))
+			assert.NoError(t, wellFormed(got), got)
+		}
+		assert.Equal(t, 0, scripts(tracked(t, "", "", served).get("/").body))
 	})
 	t.Run("ok/after X-UA-Compatible", func(t *testing.T) {
 		const meta = `<meta http-equiv="X-UA-Compatible" content="IE=edge">`
@@ -196,4 +212,15 @@ func TestGlobalOptionStandsOnce(t *testing.T) {
 	c := newInstance(t)
 	_, _, err := c.tryAdapt("people_tracking\npeople_tracking", "{site} {\npeople_tracking\n}")
 	require.ErrorContains(t, err, "people_tracking is already specified")
+}
+
+// wellFormed says what an XML reader would stop at.
+func wellFormed(text string) error {
+	for d := xml.NewDecoder(strings.NewReader(text)); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }

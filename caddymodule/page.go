@@ -36,6 +36,8 @@ func (h *Handler) page(prefix string) (*inject.Injector, error) {
 		},
 		AmendCSP:           h.CSP == cspAmend,
 		AppShell:           h.AppShell,
+		Frames:             h.Frames,
+		XHTML:              h.XHTML,
 		AfterXUACompatible: h.AfterXUA,
 		Debug:              h.Debug,
 		Observe:            measured.page,

@@ -72,7 +72,7 @@ func TestTag(t *testing.T) {
 		{"ok/automatic", TagOptions{Base: "/_people", AutoInit: true, Key: "auto"}, src("/_people") + ` data-key="auto"></script>`},
 		{"ok/a key without use is left out", TagOptions{Base: "/_people", Key: "auto"}, src("/_people") + `></script>`},
 		{"ok/prefix", TagOptions{Base: "/shop/_people/"}, src("/shop/_people") + `></script>`},
-		{"ok/async", TagOptions{Base: "/_people", Async: true}, src("/_people") + ` async></script>`},
+		{"ok/async", TagOptions{Base: "/_people", Async: true}, src("/_people") + ` async=""></script>`},
 		{"ok/views", TagOptions{Base: "/_people", PageViews: PageViewsInit}, src("/_people") + `></script>`},
 		{"ok/navigation", TagOptions{Base: "/_people", PageViews: PageViewsNavigation}, src("/_people") + ` data-views="navigation"></script>`},
 		{"ok/signals", TagOptions{Base: "/_people", Signals: []string{SignalCalls, SignalMessages}}, src("/_people") + ` data-signals="calls messages"></script>`},

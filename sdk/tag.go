@@ -95,7 +95,7 @@ func (b *Bundle) Tag(o TagOptions) ([]byte, error) {
 		attribute("data-consent-cookie", o.ConsentCookie)
 	}
 	if o.Async {
-		tag.WriteString(" async")
+		tag.WriteString(` async=""`)
 	}
 	tag.WriteString("></script>")
 	return []byte(tag.String()), nil
