@@ -117,7 +117,7 @@ func Check(ctx context.Context, st store.Store, opts CheckOptions, report func(P
 		c.now = millis(time.Now())
 	}
 	err := st.View(ctx, func(r store.Reader) error {
-		c.Reader = r
+		c.ahead = &ahead{Reader: r}
 		if err := CheckLayout(r); errors.Is(err, ErrNewer) {
 			return err
 		}
@@ -131,7 +131,7 @@ func Check(ctx context.Context, st store.Store, opts CheckOptions, report func(P
 
 // checker is one check under way.
 type checker struct {
-	store.Reader
+	*ahead
 	opts   CheckOptions
 	now    int64
 	report func(Problem)
@@ -206,7 +206,7 @@ func (c *checker) each(r store.Range, do func(store.Entry) error) error {
 }
 
 func (c *checker) entry(e store.Entry) error {
-	c.key = e.Key
+	c.key, c.current = e.Key, e
 	c.result.Entries[e.Key[0]]++
 	check, known := tableChecks[e.Key[0]]
 	if !known {

@@ -126,7 +126,7 @@ func (w *world) removing() map[string]bool {
 	w.t.Helper()
 	all, removing := w.everything(), map[string]bool{}
 	require.NoError(w.t, w.store.View(context.Background(), func(r store.Reader) error {
-		c := &checker{Reader: r}
+		c := &checker{ahead: &ahead{Reader: r}}
 		for _, e := range all {
 			removed, err := c.beingRemoved(e)
 			if err != nil {

@@ -37,6 +37,9 @@ func (c *checker) profile(a Account, i id) (*profile, error) {
 	return p, err
 }
 
+// known says whether there is a profile, wherever its record stands.
+func (c *checker) known(a Account, i id) (bool, error) { return c.has(idKey(tableProfile, a, i)) }
+
 func (c *checker) device(a Account, i id) (*device, error) {
 	return look(c, idKey(tableDevice, a, i), func(value []byte) (*device, error) { return decodeDevice(a, i, value) })
 }

@@ -197,11 +197,11 @@ func (c *checker) referenceEntry(e store.Entry) error {
 		return nil
 	}
 	a, i, table, rest := keyAccount(e.Key), keyID(e.Key, 3), e.Key[idKeySize], e.Key[idKeySize+1:]
-	p, err := c.profile(a, i)
+	known, err := c.known(a, i)
 	if err != nil {
 		return err
 	}
-	if p == nil {
+	if !known {
 		c.wrong("a reference of no profile")
 	}
 	target := append(accountKey(table, a, len(rest)), rest...)

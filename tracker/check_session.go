@@ -17,11 +17,11 @@ func (c *checker) sessionEntry(e store.Entry) error {
 	if !c.decoded(err) {
 		return nil
 	}
-	p, err := c.profile(s.account, s.home)
+	known, err := c.known(s.account, s.home)
 	if err != nil {
 		return err
 	}
-	if p == nil {
+	if !known {
 		c.wrong("a session of no profile")
 		return nil
 	}
@@ -73,13 +73,12 @@ func (c *checker) eventEntry(e store.Entry) error {
 	if !c.decoded(err) {
 		return nil
 	}
-	home := keyID(e.Key, 3)
-	p, err := c.profile(keyAccount(e.Key), home)
+	known, err := c.known(keyAccount(e.Key), keyID(e.Key, 3))
 	if err != nil {
 		return err
 	}
 	switch {
-	case p == nil:
+	case !known:
 		c.wrong("an event of no profile")
 	case seqOf(e.Key) != seqFor(ev.definition):
 		c.wrong("event %s stands in the place %d of its time", ev.definition, seqOf(e.Key))
