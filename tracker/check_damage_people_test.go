@@ -72,6 +72,8 @@ func damagedProperties() map[string]damage {
 		}, 'I', "stands under no person"},
 		"item that is no object":  {func(w *world) { e := w.first(tableItem, nil); w.change(store.Entry{Key: e.Key, Value: []byte("5")}) }, 'I', "no JSON object"},
 		"item's key":              {strayKeys(idKey(tableItem, a, nobody)), 'I', "malformed"},
+		"item unknown":            {noExtras(tableItem), 'I', "of which the person does not know"},
+		"link unknown":            {noExtras(tableLink), 'K', "a link of which"},
 		"link of one side":        {lost(tableLink, nil), 'K', "does not know"},
 		"link of nobody":          {strayKeys(pairKey(tableLink, a, nobody, pattern(1))), 'K', "stands under no person"},
 		"reference of nobody":     {strayKeys(referenceKey(a, nobody, tableDevice, nobody[:])), 'X', "a reference of no profile"},
@@ -114,4 +116,14 @@ func (w *world) strayReference() {
 	})
 	i := lastID(e.Key)
 	w.change(store.Entry{Key: referenceKey(lead.account, lead.id, tableDevice, i[:]), Value: present})
+}
+
+// noExtras makes the person of the first entry of a table deny that there is any.
+func noExtras(table byte) func(*world) {
+	return func(w *world) {
+		of := keyID(w.first(table, nil).Key, 3)
+		p := w.firstProfile(func(p *profile) bool { return p.id == of })
+		p.extras = extrasNoted
+		w.putProfile(p)
+	}
 }

@@ -172,7 +172,10 @@ func (c *checker) itemEntry(e store.Entry) error {
 	if !json.Valid(e.Value) || e.Value[0] != '{' {
 		c.wrong("a list item that is no JSON object")
 	}
-	_, err := c.ofPerson(keyAccount(e.Key), keyID(e.Key, 3))
+	p, err := c.ofPerson(keyAccount(e.Key), keyID(e.Key, 3))
+	if p != nil && !p.extras.may(extraItems) {
+		c.wrong("a list item of which the person does not know")
+	}
 	return err
 }
 
@@ -182,9 +185,13 @@ func (c *checker) linkEntry(e store.Entry) error {
 		return nil
 	}
 	a, one, other := keyAccount(e.Key), keyID(e.Key, 3), lastID(e.Key)
-	for _, i := range []id{one, other} {
-		if p, err := c.ofPerson(a, i); p == nil || err != nil {
+	for _, i := range []id{other, one} {
+		p, err := c.ofPerson(a, i)
+		if p == nil || err != nil {
 			return err
+		}
+		if !p.extras.may(extraLinks) {
+			c.wrong("a link of which %s does not know", i)
 		}
 	}
 	return c.must(pairKey(tableLink, a, other, one), "a link of which %s does not know", other)

@@ -160,6 +160,7 @@ func goldenRecords() []goldenRecord {
 	}
 	kept := retention{began: goldenTime, cutoff: goldenTime - 1, from: idKey(tableProfile, a, p)}
 	tomb := tombstone{at: goldenTime, until: goldenTime + 1}
+	linked := &profile{id: p, account: a, kind: kindLead, created: goldenTime, extras: extrasNoted | extraItems | extraLinks}
 	erased := &profile{id: p, account: a, kind: kindLead, created: goldenTime, erasing: goldenTime + 1}
 	asked := &device{id: p, account: a, tokens: []digest{patternDigest(1)}, consent: goldenTime, notBefore: goldenTime + 1, gone: goldenTime + 2}
 	at := &device{id: p, account: a, tokens: []digest{patternDigest(1)}, epochs: []epoch{{name: "abcdefghijkl", profile: o, from: goldenTime}}}
@@ -220,6 +221,7 @@ func goldenRecords() []goldenRecord {
 		{"E session ended", ended, ended.encode(), readEvent},
 		{"E custom", custom, custom.encode(), readEvent},
 		{"E merged", told, told.encode(), readEvent},
+		{"P person with extras", linked, linked.encode(), readProfile},
 		{"P erased person", erased, erased.encode(), readProfile},
 		{"O device that consented", asked, asked.encode(), func(b []byte) (any, error) { return decodeDevice(a, p, b) }},
 		{"O device with its visitor", at, at.encode(), func(b []byte) (any, error) { return decodeDevice(a, p, b) }},

@@ -31,6 +31,15 @@ func decodeLink(value []byte) (l personLink, err error) {
 
 // putLink connects two persons, from both sides.
 func (w *work) putLink(one, other id, l personLink) error {
+	for _, i := range []id{one, other} {
+		p, err := w.load(i)
+		if err != nil {
+			return err
+		}
+		if p != nil && !p.extras.may(extraLinks) {
+			p.extras, p.dirty = p.extras|extraLinks, true
+		}
+	}
 	if err := w.tx.Put(pairKey(tableLink, w.req.Account, one, other), l.encode()); err != nil {
 		return err
 	}

@@ -215,6 +215,9 @@ func (r *reading) hidden(i id) (bool, error) {
 }
 
 func (r *reading) links(p *profile) ([]Link, error) {
+	if !p.extras.may(extraLinks) {
+		return []Link{}, nil
+	}
 	entries, err := r.scanAll(idKey(tableLink, p.account, p.id))
 	if err != nil {
 		return nil, err

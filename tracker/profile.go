@@ -35,10 +35,24 @@ type profile struct {
 
 	erasing  int64  // when it was erased; it is gone for everybody, and removed piece by piece (B33)
 	absorbed uint64 // leads that are part of this person, with their properties
+	extras   extras // what else may be stored of a person
 
 	within *device // the device whose record holds this one, nil when it stands by itself
 	dirty  bool
 }
+
+// extras are the tables in which a person may have entries that most have not:
+// so nobody has to look there for them.
+type extras uint64
+
+const (
+	extrasNoted extras = 1 << iota // otherwise nothing is known
+	extraItems                     // items of list attributes
+	extraLinks                     // links with other persons
+)
+
+// may says whether a person may have entries of a kind.
+func (e extras) may(kind extras) bool { return e&extrasNoted == 0 || e&kind != 0 }
 
 // openSession is the current activity session; a zero id means there is none.
 type openSession struct {
@@ -94,6 +108,7 @@ func (p *profile) encodeTo(e *encoder, device id) {
 	e.string(13, p.subject)
 	e.int(14, p.erasing)
 	e.uint(15, p.absorbed)
+	e.uint(16, uint64(p.extras))
 	if !p.open.id.zero() {
 		e.id(20, p.open.id)
 		if p.open.home != p.id {
@@ -153,6 +168,8 @@ func (p *profile) take(f field) {
 		p.erasing = f.int()
 	case 15:
 		p.absorbed = f.value
+	case 16:
+		p.extras = extras(f.value)
 	case 20:
 		p.open.id = f.id()
 	case 21:

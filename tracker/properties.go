@@ -30,7 +30,11 @@ func (r *reading) propertiesOf(p *profile) (held, error) {
 		return h, err
 	}
 	for _, part := range parts {
-		if err := r.addProperties(h, part); err != nil {
+		cleared, err := r.addProperties(h, part)
+		if err == nil && (part != p.id || p.extras.may(extraItems)) {
+			err = r.addItems(h, part, cleared)
+		}
+		if err != nil {
 			return h, err
 		}
 	}
@@ -53,13 +57,13 @@ func (r *reading) partsOf(p *profile) ([]id, error) {
 	return parts, err
 }
 
-func (r *reading) addProperties(h held, of id) error {
+// addProperties returns what was cleared by those who were read before.
+func (r *reading) addProperties(h held, of id) (cleared map[string]bool, err error) {
 	prefix := idKey(tableAttribute, r.account, of)
 	entries, err := r.scanAll(prefix)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var cleared map[string]bool
 	for name := range h.fields {
 		if name[0] == hiddenField[0] {
 			if cleared == nil {
@@ -74,10 +78,10 @@ func (r *reading) addProperties(h held, of id) error {
 			continue
 		}
 		if h.fields[name], err = joined(name, h.fields[name], entry.Value); err != nil {
-			return fmt.Errorf("reading property %s: %w", name, err)
+			return nil, fmt.Errorf("reading property %s: %w", name, err)
 		}
 	}
-	return r.addItems(h, of, cleared)
+	return cleared, nil
 }
 
 func (r *reading) addItems(h held, of id, cleared map[string]bool) error {

@@ -293,3 +293,27 @@ func TestSpidersLeaveNoTrace(t *testing.T) {
 	assert.Empty(t, w.keys())
 	assert.Empty(t, b.device)
 }
+
+// TestItemsAndLinksAreShown: the record says where nobody has to look, and one
+// of before it did says nothing.
+func TestItemsAndLinksAreShown(t *testing.T) {
+	w := newWorld(t)
+	anna := w.lead("anna")
+	lead := anna.profile()
+	assert.Equal(t, extrasNoted, lead.extras)
+	anna.must(MethodAppendToList, m{"attributeName": "category", "value": m{"name": "special"}})
+	assert.Equal(t, extrasNoted|extraItems, anna.profile().extras)
+	anna.authenticate(w.token("email", "anna@example.com"))
+	assert.Equal(t, extrasNoted|extraLinks, anna.profile().extras)
+	for _, change := range []func(*profile){func(*profile) {}, func(p *profile) { p.extras = 0 }} {
+		for _, of := range []id{lead.id, anna.profile().id} {
+			p := w.firstProfile(func(p *profile) bool { return p.id == of })
+			change(p)
+			w.putProfile(p)
+			person, err := w.service.Person(context.Background(), DefaultAccount, of.String())
+			require.NoError(t, err)
+			assert.Len(t, person.Links, 1)
+			assert.Equal(t, of == lead.id, person.CustomAttributes["category"] != nil)
+		}
+	}
+}

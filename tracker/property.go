@@ -300,6 +300,7 @@ func (w *work) appendToList(call *Call) ([]Warning, *CallError, error) {
 	if err := w.tx.Put(w.itemKey(p, attribute.Name, items), item); err != nil {
 		return nil, nil, err
 	}
+	p.extras |= extraItems
 	p.modified, p.dirty = millis(w.now), true
 	return nil, nil, nil
 }

@@ -119,6 +119,9 @@ func (w *work) loadChat(i id) (*chat, error) {
 
 func (w *work) create(k kind) *profile {
 	p := &profile{id: w.ids.id(), account: w.req.Account, kind: k, created: millis(w.now), modified: millis(w.now), dirty: true}
+	if k != kindVisitor {
+		p.extras = extrasNoted
+	}
 	w.profiles[p.id] = p
 	return p
 }
