@@ -152,6 +152,8 @@ type checker struct {
 	before    *session // the one before in the table of sessions, unless late
 	graves    int      // queue entries of ended Live Chat sessions
 	endedSeen int      // ended Live Chat sessions
+
+	tallies [256]tally // by table, see check_tally.go
 }
 
 // checkPage is how many entries are read at a time.
@@ -177,6 +179,9 @@ func (c *checker) run(ctx context.Context) error {
 		}
 		return c.entry(e)
 	})
+	if err == nil {
+		err = c.recount()
+	}
 	if err != nil {
 		return err
 	}

@@ -87,9 +87,13 @@ func damagedProperties() map[string]damage {
 		"listed twice":               {func(w *world) { strayKeys(listingKey(a, TypeLead, listedIdle, 5, w.firstProfile(aLead).id))(w) }, 'L', "in another place"},
 		"index of nobody":            {strayKeys(searchKey(a, searchFirst, "x", nobody)), 'N', "no person's index entry"},
 		"index of what is not there": {func(w *world) { strayKeys(searchKey(a, searchLast, "secret-name", w.firstProfile(aLead).id))(w) }, 'N', "does not have"},
-		"index of an unknown field":  {strayKeys(searchKey(a, '!', "x", nobody)), 'N', "unknown field"},
-		"invalidation's key":         {strayKeys(accountKey(tableInvalid, a, 0)), 'Y', "malformed"},
-		"client id's key":            {strayKeys([]byte{tableDedupe, 0, 1, 0, 1}), 'D', "before the client id"},
+		"index of another word": {func(w *world) {
+			e := w.first(tableSearch, func(e store.Entry) bool { return e.Key[3] == searchTag })
+			w.change(store.Entry{Key: e.Key}, store.Entry{Key: searchKey(a, searchTag, "other", lastID(e.Key)), Value: present})
+		}, 'N', "does not have"}, // as many as there should be
+		"index of an unknown field": {strayKeys(searchKey(a, '!', "x", nobody)), 'N', "unknown field"},
+		"invalidation's key":        {strayKeys(accountKey(tableInvalid, a, 0)), 'Y', "malformed"},
+		"client id's key":           {strayKeys([]byte{tableDedupe, 0, 1, 0, 1}), 'D', "before the client id"},
 	}
 }
 

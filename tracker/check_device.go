@@ -8,8 +8,10 @@ import (
 
 // tokenEntry: a cookie leads to a device that was given it.
 func (c *checker) tokenEntry(e store.Entry) error {
-	return c.leadsToDevice(e, func(d *device) []digest { return d.tokens })
+	return c.leadsToDevice(e, tokensOf)
 }
+
+func tokensOf(d *device) []digest { return d.tokens }
 
 // bootEntry: a boot leads to a device that was made by it, or that it came with.
 func (c *checker) bootEntry(e store.Entry) error {
@@ -27,6 +29,14 @@ func (c *checker) leadsToDevice(e store.Entry, known func(*device) []digest) err
 	if t, err := decodeTombstone(e.Value); err == nil && t.at != 0 && i.zero() {
 		return c.tomb(e, t)
 	}
+	if e.Key[0] == tableToken && c.counted(e) {
+		return nil
+	}
+	return c.knows(e, i, known)
+}
+
+// knows: a device knows the cookie or boot that leads to it.
+func (c *checker) knows(e store.Entry, i id, known func(*device) []digest) error {
 	d, err := c.device(keyAccount(e.Key), i)
 	if err != nil {
 		return err
@@ -50,26 +60,15 @@ func (c *checker) deviceEntry(e store.Entry) error {
 	if !c.decoded(err) {
 		return nil
 	}
-	for _, token := range d.tokens {
-		if err := c.must(hashKey(tableToken, a, token), "a device one of whose cookies leads nowhere"); err != nil {
-			return err
-		}
+	if err := c.cookies(d); err != nil {
+		return err
 	}
 	if err := c.holds(d); err != nil {
 		return err
 	}
 	c.epochs(d)
-	for _, ep := range d.epochs {
-		p, err := c.profile(a, ep.profile)
-		if err != nil {
-			return err
-		}
-		if p == nil {
-			continue // expired or erased since
-		}
-		if err := c.must(referenceKey(a, ep.profile, tableDevice, i[:]), "a device that is not referenced by profile %s", ep.profile); err != nil {
-			return err
-		}
+	if err := c.referenced(d); err != nil {
+		return err
 	}
 	current := d.current()
 	if current == nil {
@@ -88,6 +87,46 @@ func (c *checker) deviceEntry(e store.Entry) error {
 		return c.successor(d, p)
 	}
 	return c.bound(d, p)
+}
+
+// cookies lead back to the device that was given them.
+func (c *checker) cookies(d *device) error {
+	for n, token := range d.tokens {
+		if slices.Contains(d.tokens[:n], token) {
+			continue
+		}
+		value, err := c.Get(hashKey(tableToken, d.account, token))
+		if err != nil {
+			return err
+		}
+		if len(value) == 0 {
+			c.wrong("a device one of whose cookies leads nowhere")
+		} else if i, _, err := decodeDeviceReference(value); err == nil && i == d.id {
+			c.found(tableToken)
+		}
+	}
+	return nil
+}
+
+// referenced: whoever a device was refers to it.
+func (c *checker) referenced(d *device) error {
+	for n, ep := range d.epochs {
+		if slices.ContainsFunc(d.epochs[:n], func(before epoch) bool { return before.profile == ep.profile }) {
+			continue
+		}
+		p, err := c.profile(d.account, ep.profile)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			continue // expired or erased since
+		}
+		if err := c.must(referenceKey(d.account, ep.profile, tableDevice, d.id[:]), "a device that is not referenced by profile %s", ep.profile); err != nil {
+			return err
+		}
+		c.found(tableReference)
+	}
+	return nil
 }
 
 // holds: the record of a visitor within a device's is of who the device is, and
