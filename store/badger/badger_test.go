@@ -211,22 +211,32 @@ func TestCollectingAnEmptyValueLogIsNoError(t *testing.T) {
 func TestReleaserWaitsForTheEndOfABurst(t *testing.T) {
 	released := 0
 	r := releaser{release: func() { released++ }}
-	idle := func() {
-		for range 3 * idleTicks {
+	idle := func(ticks int) {
+		for range ticks {
 			r.tick(r.previous)
 		}
 	}
 	r.tick(burstCommits - 1)
-	idle()
+	idle(100)
 	assert.Zero(t, released, "too little was written")
 	for range 3 {
 		r.tick(r.previous + burstCommits)
+		idle(releaseTicks[0] - 1)
 	}
 	assert.Zero(t, released, "still writing")
-	idle()
+	idle(1)
 	assert.Equal(t, 1, released)
-	idle()
-	assert.Equal(t, 1, released, "once a burst")
+	idle(100)
+	assert.Equal(t, len(releaseTicks), released, "Badger lets go of its buffers one by one")
+	idle(100)
+	r.tick(r.previous + 1)
+	idle(100)
+	assert.Equal(t, len(releaseTicks), released, "no other burst")
+	r.tick(r.previous + burstCommits)
+	idle(releaseTicks[0])
+	r.tick(r.previous + 1)
+	idle(100)
+	assert.Equal(t, 2*len(releaseTicks)+1, released, "a burst in two")
 }
 
 // disk is a free space that tests set.

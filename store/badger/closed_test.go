@@ -1,6 +1,8 @@
 package badger
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -50,10 +52,17 @@ func closedCleanly(t *testing.T, opts Options) (dir string) {
 	dir = t.TempDir()
 	s := openStore(t, dir, opts)
 	random := rand.NewChaCha8([32]byte{})
-	for i := range 50 {
-		value := make([]byte, 60_000)
-		_, _ = random.Read(value)
-		put(t, s, fmt.Sprintf("k%02d", i), value)
+	for i := range 14 {
+		require.NoError(t, s.Update(context.Background(), func(tx store.Tx) error {
+			value := make([]byte, 60_000)
+			for j := range 15 {
+				_, _ = random.Read(value)
+				if err := tx.Put(fmt.Appendf(nil, "k%02d %02d", i, j), bytes.Clone(value)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
 	}
 	require.NoError(t, s.Close())
 	require.FileExists(t, filepath.Join(dir, closedName))
@@ -87,7 +96,7 @@ func TestAfterACleanCloseTablesAreReadWhileInUse(t *testing.T) {
 	held := newGate()
 	s := openStore(t, dir, Options{readTable: held.readTable})
 	assert.NoFileExists(t, filepath.Join(dir, closedName), "a crash would look like a clean close")
-	assert.NotNil(t, get(t, s, "k49"))
+	assert.NotNil(t, get(t, s, "k13 14"))
 	put(t, s, "k", []byte("v"))
 	assert.False(t, s.engine.isVerified())
 	tables := tablesIn(t, dir)

@@ -3,14 +3,17 @@ package badger
 import (
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
 const (
-	idleTicks    = 10  // ticks without a commit after which memory is handed back
 	purgeLook    = 5   // ticks between two looks whether a purge is due
-	burstCommits = 200 // before that make it worth a collection; each may be of hundreds of updates
+	burstCommits = 200 // make a collection worth it; each may be of hundreds of updates
 )
+
+// releaseTicks are the ticks without a commit after which memory is handed back.
+var releaseTicks = [...]int{10, 14, 30}
 
 // start starts what runs beside the writer.
 func (b *bdb) start() {
@@ -67,13 +70,14 @@ func (b *bdb) everyTick() {
 }
 
 // releaser hands memory back to the system once a burst of writes is over:
-// Badger's table builders keep their buffers for the next one, hundreds of
-// megabytes after minutes of load.
+// Badger's table builders keep their buffers for the next one. Their pool lets
+// go of one of its eight in two seconds, once nothing is built any more, so that
+// it takes more than one attempt.
 type releaser struct {
 	release  func()
-	base     uint64 // commits at the last release
+	base     uint64 // commits before the burst
 	previous uint64
-	idle     int
+	idle     int // ticks without a commit
 }
 
 func (r *releaser) tick(commits uint64) {
@@ -82,8 +86,11 @@ func (r *releaser) tick(commits uint64) {
 		return
 	}
 	r.idle++
-	if r.idle == idleTicks && commits-r.base >= burstCommits {
-		r.base = commits
-		r.release()
+	if commits-r.base < burstCommits || !slices.Contains(releaseTicks[:], r.idle) {
+		return
 	}
+	if r.idle == releaseTicks[len(releaseTicks)-1] {
+		r.base = commits
+	}
+	r.release()
 }

@@ -15,6 +15,7 @@ import (
 // else: hundreds of megabytes of memory before the first byte is stored.
 const (
 	minMemTable   = 8 << 20 // a transaction takes 15 %: below, store.MaxWriteBytes would not fit
+	tableSize     = 4 << 20
 	minFree       = 256 << 20
 	valueLogSize  = 16 << 20
 	valueInTables = 1 << 20 // above any value, so that none goes to the value log
@@ -134,7 +135,13 @@ func (o Options) engineOptions(dir string) engine.Options {
 	if o.Compressed {
 		compression = options.Snappy
 	}
-	return engine.DefaultOptions(dir).
+	sized := engine.DefaultOptions(dir)
+	// Tables of one size on all levels. A builder takes a buffer of twice that from
+	// a pool, and the pool keeps up to eight of them, whatever they have grown to,
+	// while anything is written. 8 MiB serve also for a table from memory; Badger's
+	// growing tables would need 32 MiB each on the lowest level of some gigabytes.
+	sized.BaseTableSize, sized.TableSizeMultiplier = tableSize, 1
+	return sized.
 		WithLogger(logger{to: o.Logger}).
 		WithSyncWrites(badgerSyncs && !o.unsynced).
 		// The one writer of store.Group is the only one: there is nobody to
@@ -144,7 +151,6 @@ func (o Options) engineOptions(dir string) engine.Options {
 		WithCompactL0OnClose(true).
 		WithMemTableSize(o.MemTableBytes).
 		WithNumMemtables(2).
-		WithBaseTableSize(1 << 20).
 		WithBlockCacheSize(o.BlockCacheBytes).
 		WithIndexCacheSize(o.IndexCacheBytes).
 		WithNumCompactors(2).
