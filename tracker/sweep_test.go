@@ -1,6 +1,8 @@
 package tracker
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -8,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
+	"github.com/livechat-people/caddy-people-tracking/store/postgres"
+	"github.com/livechat-people/caddy-people-tracking/store/postgres/postgrestest"
 )
 
 // B11: the deletion of visitors, however long it takes, is a pass of its own:
@@ -144,4 +148,56 @@ func TestB11RecordsOfEndedSessions(t *testing.T) {
 		}
 		assert.Equal(t, want, *s)
 	}
+}
+
+// B11: two proxies that start at once on one database, after a downtime, end
+// each session once between them, though some of its users come back meanwhile.
+func TestB11TwoProxiesEndEachSessionOnce(t *testing.T) {
+	dsn := postgrestest.Start(t).Database(t)
+	var proxies [2]*world
+	for i := range proxies {
+		st, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, st.Close()) })
+		proxies[i] = newWorldOn(t, st)
+	}
+	const sessions, back = 300, 20
+	var browsers []*browser
+	for i := range sessions {
+		b := proxies[0].browser(fmt.Sprint("b", i))
+		b.open()
+		browsers = append(browsers, b)
+	}
+	now := proxies[0].now.Add(time.Hour)
+	for _, w := range proxies {
+		w.now = now
+	}
+	var all sync.WaitGroup
+	for _, w := range proxies {
+		all.Go(func() { assert.NoError(t, w.service.Sweep(t.Context())) })
+	}
+	for _, b := range browsers[:back] {
+		req := b.request(b.call(MethodPage, m{}))
+		all.Go(func() {
+			_, err := proxies[1].service.Batch(t.Context(), req)
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	told := map[id]int{}
+	events, err := proxies[0].scanAll(tableEvent)
+	require.NoError(t, err)
+	for _, e := range events {
+		if seqOf(e.Key) == seqEnded {
+			told[proxies[0].eventAt(e).session]++
+		}
+	}
+	assert.Equal(t, sessions, len(told)) //nolint:testifylint // all of them need not be shown
+	for session, times := range told {
+		assert.Equal(t, 1, times, "%s", session)
+	}
+	records, err := proxies[0].scanAll(tableSession)
+	require.NoError(t, err)
+	assert.Equal(t, sessions+back, len(records)) //nolint:testifylint // as above
+	assert.Empty(t, proxies[0].problems())
 }

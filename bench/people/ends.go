@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/livechat-people/caddy-people-tracking/bench/measured"
+	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
+	"github.com/livechat-people/caddy-people-tracking/store/postgres"
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
@@ -30,7 +32,7 @@ const patience = 2 * time.Minute
 // the store is opened again, and the events arrive from then on.
 func measureEnds(ctx context.Context, o options, dir string, out io.Writer) (err error) {
 	r := &endsRun{options: o, dir: filepath.Join(dir, "ends")}
-	if err := r.start(); err != nil {
+	if err := r.start(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.stop()) }()
@@ -59,8 +61,8 @@ type endsRun struct {
 	swept      error
 }
 
-func (r *endsRun) start() error {
-	st, err := badger.Open(r.dir, badger.Options{})
+func (r *endsRun) start(ctx context.Context) error {
+	st, err := r.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,6 +70,13 @@ func (r *endsRun) start() error {
 	r.cancel = func() {} // nothing is under way yet
 	r.service, err = newService(r.watched, r.timeout)
 	return err
+}
+
+func (r *endsRun) open(ctx context.Context) (store.Store, error) {
+	if r.postgres != "" {
+		return postgres.Open(ctx, r.postgres, postgres.Options{})
+	}
+	return badger.Open(r.dir, badger.Options{})
 }
 
 // serve lets events arrive and sessions end.
@@ -135,7 +144,7 @@ func (r *endsRun) sleepThrough(ctx context.Context, last time.Time) error {
 	if err := sleep(ctx, time.Until(last)); err != nil {
 		return err
 	}
-	if err := r.start(); err != nil {
+	if err := r.start(ctx); err != nil {
 		return err
 	}
 	return r.serve(ctx)

@@ -25,6 +25,7 @@ type options struct {
 	people   int
 	rounds   int
 	profile  string
+	postgres string
 }
 
 func main() {
@@ -39,6 +40,7 @@ func main() {
 	flag.IntVar(&o.people, "people", 5000, "people of the large store")
 	flag.IntVar(&o.rounds, "rounds", 300, "how often each operation is measured on each store")
 	flag.StringVar(&o.profile, "profile", "", "a file for a profile of the processor while sessions end; default: none")
+	flag.StringVar(&o.postgres, "postgres", "", "an empty database in which sessions end instead of Badger, as a connection string")
 	flag.Parse()
 	if o.timeout == 0 {
 		o.timeout = 2 * o.within
