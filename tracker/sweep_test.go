@@ -192,12 +192,12 @@ func TestB11TwoProxiesEndEachSessionOnce(t *testing.T) {
 			told[proxies[0].eventAt(e).session]++
 		}
 	}
-	assert.Equal(t, sessions, len(told)) //nolint:testifylint // all of them need not be shown
+	assert.Equal(t, sessions, len(told))
 	for session, times := range told {
 		assert.Equal(t, 1, times, "%s", session)
 	}
 	records, err := proxies[0].scanAll(tableSession)
 	require.NoError(t, err)
-	assert.Equal(t, sessions+back, len(records)) //nolint:testifylint // as above
+	assert.Equal(t, sessions+back, len(records))
 	assert.Empty(t, proxies[0].problems())
 }
