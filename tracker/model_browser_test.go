@@ -185,7 +185,7 @@ func (s *sim) prepare(b *simBrowser) {
 func (s *sim) request(r *oRequest) *Request {
 	s.serial++
 	req := &Request{
-		Account: DefaultAccount, ID: fmt.Sprintf("r%d", s.serial), ReceivedAt: s.now, SentAt: fromMillis(r.sent),
+		Account: DefaultAccount, ID: fmt.Sprintf("r%d", s.serial), ReceivedAt: s.now.Add(s.ahead), SentAt: fromMillis(r.sent),
 		Agent: Agent{DeviceType: "desktop"}, Boot: r.boot,
 	}
 	if r.device != "" {

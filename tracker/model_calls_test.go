@@ -107,7 +107,7 @@ func (o *oracle) issue(d *oDevice, now int64) {
 // authenticate is the table of the specification (B4–B6).
 func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 	tok := c.token
-	if r.now >= tok.expires+30_000 {
+	if r.now+o.ahead >= tok.expires+30_000 {
 		return CodePersonState
 	}
 	if at, ok := o.invalidated[tok.session()]; ok && tok.issued <= at {
@@ -184,7 +184,7 @@ func (o *oracle) appendItem(d *oDevice, ep *oEpoch) int {
 func (o *oracle) swept(now int64) {
 	for _, d := range o.devices {
 		who := d.now().who
-		if !d.dead && who.kind == kindVisitor && who.into == nil && who.seen()+oVisitorLasts <= now {
+		if o.ahead == 0 && !d.dead && who.kind == kindVisitor && who.into == nil && who.seen()+oVisitorLasts <= now {
 			d.dead, who.gone = true, true
 		}
 	}

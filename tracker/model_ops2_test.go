@@ -120,7 +120,7 @@ func (s *sim) sweep() {
 		s.fail("sweep: %v", err)
 	}
 	s.oracle.swept(s.at())
-	if s.chance(4) {
+	if s.ahead == 0 && s.chance(4) {
 		s.checkSwept()
 	}
 }

@@ -17,8 +17,10 @@ type sim struct {
 	rng       *rand.Rand
 	oracle    *oracle
 	browsers  []*simBrowser
-	calm      bool // no call is late: sessions are known to the millisecond
-	private   bool // people are erased, and consent is withdrawn
+	calm      bool          // no call is late: sessions are known to the millisecond
+	rare      bool          // people are erased, consent is withdrawn, and clocks are set
+	ahead     time.Duration // how far the machine's clock was set forward
+	clock     *Clock
 	serial    int
 	step      int
 	log       []string
@@ -53,8 +55,8 @@ func (s *sim) operate() {
 		return
 	}
 	tab := pick(s, b.tabs)
-	if s.private && s.chance(30) {
-		s.forgets(b, tab)
+	if s.rare && s.chance(30) {
+		s.pickRare(b, tab)
 		return
 	}
 	for _, op := range []struct {
@@ -153,6 +155,10 @@ func (s *sim) again(b *simBrowser) {
 		return // its answer was lost: it may be another device from now on
 	}
 	old := pick(s, b.history)
+	gone := &oRequest{}
+	if s.oracle.follow(s.oracle.tokens[b.device.value].device, gone); gone.before != 0 && old.at >= gone.before {
+		return // made since it was erased, and likewise
+	}
 	for _, c := range old.calls {
 		if s.at()-old.at > 6*oDay || s.at()-min(c.at, c.at-b.skew) > 6*oDay || (s.calm && c.answer != 0) {
 			return
@@ -200,7 +206,7 @@ func (s *sim) authenticates(b *simBrowser, tab *simTab) {
 	token := &oToken{
 		subject: pick(s, simSubjects), sid: pick(s, []string{"", "sid-1", "sid-2"}), asLead: s.chance(2), issued: now, expires: now + oMinute,
 	}
-	if s.private && token.sid != "" { // a session of the site is one person's
+	if s.rare && token.sid != "" { // a session of the site is one person's
 		token.sid += token.subject
 	}
 	s.chatChanges(b, tab, s.chatCall(b, tab, pick(s, []string{chatAuthenticated, chatStarted}), token))
@@ -222,7 +228,7 @@ func (s *sim) sign(token *oToken) string {
 // invalidate: the site's back end ends the sessions of a sid, of one widget.
 func (s *sim) invalidate() {
 	sid := pick(s, []string{"sid-1", "sid-2"})
-	if s.private {
+	if s.rare {
 		sid += pick(s, simSubjects)
 	}
 	of := &oToken{sid: sid, asLead: s.chance(2)}
@@ -230,7 +236,7 @@ func (s *sim) invalidate() {
 	if err := s.service.InvalidateSession(context.Background(), DefaultAccount, widget, sid); err != nil {
 		s.fail("invalidating: %v", err)
 	}
-	s.oracle.invalidated[of.session()] = s.at()
+	s.oracle.invalidated[of.session()] = s.at() + s.oracle.ahead
 	s.note("%s invalidated at %s", of.session(), s.now.Format("02 15:04:05.000"))
 }
 

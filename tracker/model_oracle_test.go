@@ -37,7 +37,8 @@ type (
 		sessions    []*oSession
 		begun       []*oChat
 		merges      []*oMerge
-		absorbs     bool // leads that authenticate (B6)
+		absorbs     bool  // leads that authenticate (B6)
+		ahead       int64 // how far the clock that tokens are held against is ahead (B36)
 	}
 	oProfile struct {
 		name     string
@@ -242,7 +243,7 @@ func (o *oracle) over(c *oChat, now int64) int64 {
 	if at, ok := o.invalidated[c.sid]; c.ended == 0 && c.until+c.lasts() <= now {
 		c.ended = c.until + c.lasts()
 	} else if c.ended == 0 && ok && c.issued <= at {
-		c.ended = at
+		c.ended = min(at, now)
 	}
 	return c.ended
 }

@@ -38,9 +38,14 @@ func newSim(t testing.TB, st store.Store, seed uint64, calm bool) *sim {
 	s := &sim{rng: rand.New(rand.NewPCG(seed, 1)), oracle: newOracle(), calm: calm} //nolint:gosec // repeatable on purpose
 	var random [32]byte
 	random[0], random[1], random[2], random[3] = byte(seed), byte(seed>>8), byte(seed>>16), byte(seed>>24)
-	s.oracle.absorbs, s.private = seed%3 == 0, seed%5 < 2
+	s.oracle.absorbs, s.rare = seed%3 == 0, seed%5 < 2
+	st = struct{ store.Store }{st} // whose clock knows nothing of the time here
 	s.world = newWorldOn(t, st, func(c *Config) {
 		c.AbsorbLeads = s.oracle.absorbs
+		if s.rare {
+			s.clock = NewClock(s.setClock())
+			c.Clock = s.clock
+		}
 		c.Random = &safeReader{from: rand.NewChaCha8(random)}
 		s.restart = func(s *sim) {
 			service, err := New(s.store, *c)

@@ -3,15 +3,61 @@ package tracker
 import (
 	"context"
 	"slices"
+	"time"
 )
 
-// forgets: somebody withdraws consent, or is erased. What was erased is removed
-// at once, or when the sweeper comes by.
-func (s *sim) forgets(b *simBrowser, tab *simTab) {
-	if s.chance(3) {
+// pickRare does one of the things that do not happen every day.
+func (s *sim) pickRare(b *simBrowser, tab *simTab) {
+	switch s.rng.IntN(4) {
+	case 0:
 		s.withdraws(b, tab)
-		return
+	case 1:
+		s.clockIsWrong()
+	default:
+		s.erases()
 	}
+}
+
+// setClock are the clocks of the machine: that of the wall can be set.
+func (s *sim) setClock() (wall func() time.Time, monotonic func() time.Duration) {
+	began := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	now := func() time.Time {
+		if s.world == nil {
+			return began
+		}
+		return s.now
+	}
+	return func() time.Time { return now().Add(s.ahead) }, func() time.Duration { return now().Sub(began) }
+}
+
+// clockIsWrong: the machine's clock is set forward for less than the hour after
+// which it would be believed. Calls go on by the time of before, but for
+// tokens; nothing expires (B36).
+func (s *sim) clockIsWrong() {
+	s.ahead = time.Duration(6+s.rng.Int64N(100_000)) * time.Minute
+	s.oracle.ahead = s.ahead.Milliseconds()
+	s.note("the clock is set forward by %s", s.ahead)
+	for range 1 + s.rng.IntN(5) {
+		b := pick(s, s.browsers)
+		if len(b.tabs) == 0 || s.chance(3) {
+			s.open(b)
+		} else if tab := pick(s, b.tabs); s.chance(4) {
+			s.authenticates(b, tab)
+		} else {
+			s.activities(b, tab)
+		}
+		s.now = s.now.Add(time.Duration(s.rng.Int64N(9*oMinute)) * time.Millisecond)
+		s.sweep()
+	}
+	s.check()
+	s.ahead, s.oracle.ahead = 0, 0
+	s.clock.Accept()
+	s.note("the clock is right again")
+}
+
+// erases somebody. What was erased is removed at once, or when the sweeper
+// comes by.
+func (s *sim) erases() {
 	persons := slices.DeleteFunc(slices.Clone(s.oracle.profiles), func(p *oProfile) bool { return !p.person() || p.gone || p.actual.zero() })
 	if len(persons) == 0 {
 		return
