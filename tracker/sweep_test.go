@@ -118,6 +118,20 @@ func TestB11EntryThatItsProfileDoesNotKnow(t *testing.T) {
 	assert.Equal(t, 1, ended)
 }
 
+// B11: a deadline that somebody else settled since it was read is left alone:
+// the session which goes on by now has one of its own.
+func TestB11DeadlineThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	anna := w.browser("anna")
+	anna.open()
+	w.pass(10 * time.Minute)
+	anna.track("it goes on longer than it was queued for")
+	before := w.keys()
+	gone := queueKey(millis(w.now)-5, dueSession, idRef(DefaultAccount, anna.profile().id))
+	require.NoError(t, w.service.settleWhole(t.Context(), store.Entry{Key: gone, Value: present}, w.now))
+	assert.Equal(t, before, w.keys())
+}
+
 // B11: the record of a session without a campaign is not read when it ends, and
 // tells the same afterwards as one that was.
 func TestB11RecordsOfEndedSessions(t *testing.T) {
