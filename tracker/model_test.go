@@ -105,7 +105,7 @@ func (s *sim) report(t *testing.T, seed uint64) {
 }
 
 // TestModel lets browsers do at random what browsers do, and holds the service
-// against the oracle after it (B1–B19, B26).
+// against the oracle after it (B1–B19, B26, B30, B33, B36).
 func TestModel(t *testing.T) {
 	of, known := modelStores[*modelStore]
 	require.True(t, known, "-model.store=%s", *modelStore)
