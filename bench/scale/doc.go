@@ -8,6 +8,7 @@
 //
 //	go run ./bench/scale                                        # small: 20,000 people, seconds
 //	go run ./bench/scale -people 300000 -visitors 700000        # 1,000,000 profiles with 10,000,000 events
+//	go run ./bench/scale -check                                 # and how long it takes to check all of it
 //
 // The store is made in a temporary directory (-dir) and removed afterwards. It
 // was just written, so that its files are in the system's cache: what a cold

@@ -84,6 +84,37 @@ func (w *world) openClean(dir string, opts badger.Options) (time.Duration, error
 	return took, end(st)
 }
 
+// asCommand is how a command opens a store that it reads as a whole.
+var asCommand = badger.Options{BlockCacheBytes: 64 << 20, IndexCacheBytes: 64 << 20}
+
+// checkAll holds the whole store against the layout of its keys.
+func (w *world) checkAll(dir string, out io.Writer) (err error) {
+	st, _, _, err := w.open(dir, asCommand)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end(st)) }()
+	before, err := measured.Processor()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	result, err := tracker.Check(background, st, tracker.CheckOptions{Now: w.now}, func(p tracker.Problem) { fmt.Fprintln(out, p) })
+	took := time.Since(began)
+	if err != nil {
+		return err
+	}
+	after, err := measured.Processor()
+	if err != nil {
+		return err
+	}
+	if result.Problems > 0 {
+		return fmt.Errorf("%d problems", result.Problems)
+	}
+	fmt.Fprintf(out, "\nchecked %d entries in %.1f s, with %.1f s of processor time\n", result.Total(), took.Seconds(), (after - before).Seconds())
+	return nil
+}
+
 // openAlone is how long Badger needs without us.
 func openAlone(dir string) (time.Duration, error) {
 	began := time.Now()
