@@ -6,7 +6,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -59,7 +61,10 @@ func (w *world) at(i int) time.Time {
 }
 
 // roomy is for filling a store fast; what lies on disk is the same.
-var roomy = badger.Options{MemTableBytes: 64 << 20, IndexCacheBytes: 64 << 20, BlockCacheBytes: 64 << 20, RecordCacheBytes: -1}
+var roomy = badger.Options{
+	Logger:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	MemTableBytes: 64 << 20, IndexCacheBytes: 64 << 20, BlockCacheBytes: 64 << 20, RecordCacheBytes: -1,
+}
 
 // build fills a store and closes it.
 func (w *world) build(dir string) error {
