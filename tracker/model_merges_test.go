@@ -37,7 +37,7 @@ func (o *oracle) include(m *oMerge, now int64) {
 }
 
 // undo makes the member a lead of its own, with its share of every session.
-func (o *oracle) undo(m *oMerge) {
+func (o *oracle) undo(m *oMerge, now int64) {
 	owner := m.into.root()
 	m.undone, m.member.into = true, nil
 	if m.member.kind == kindVisitor {
@@ -52,6 +52,9 @@ func (o *oracle) undo(m *oMerge) {
 	}
 	if owner.running != nil && o.sideOf(owner.running.labels[0]) == m.member {
 		owner.running = nil
+	}
+	if left := m.member.left; left != nil && left.last+oSessionLasts <= now {
+		m.member.left = nil // its clock has ended it: what the person shared goes on
 	}
 	m.member.running = m.member.left
 	for _, s := range o.sessions {
@@ -216,7 +219,7 @@ func (s *sim) decides() {
 		s.fail("after deciding, it is undone: %v", after.Undone)
 	case again:
 	case undone:
-		s.oracle.undo(m)
+		s.oracle.undo(m, s.at())
 	default:
 		s.oracle.redo(m, s.at())
 	}

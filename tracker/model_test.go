@@ -118,6 +118,7 @@ func TestModelOfBefore(t *testing.T) {
 		"B2: a call in the last moment of a cookie, whose answer was lost":               886977,
 		"B8: a cookie in the place of which the browser never got its successor's":       2000363,
 		"B12: a call of before a merge, in the session left with its visitor":            883608,
+		"B18: a merge is undone when what it had left with its visitor is over":          3000296,
 		"B18: a merge is undone that bridged two activities of one side by half an hour": 884859,
 	} {
 		t.Run(name, func(t *testing.T) {
