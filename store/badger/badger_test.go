@@ -148,6 +148,8 @@ func TestLoggerGivesBadgersMessagesToSlog(t *testing.T) {
 	l := logger{to: log}
 	l.Infof("compaction %d", 1)
 	l.Debugf("table %d", 2)
+	l.Warningf("%s might be too small. Metrics: %s\n", "Block cache", "hit: 1")
+	l.Warningf("Cache life expectancy (in seconds): %+v\n", 2)
 	assert.Empty(t, out.String())
 	l.Warningf("value %d\n", 3)
 	l.Errorf("broken %d", 4)

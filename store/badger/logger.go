@@ -21,6 +21,10 @@ func (l logger) Errorf(format string, args ...any) {
 }
 
 func (l logger) Warningf(format string, args ...any) {
+	if strings.HasPrefix(format, cacheSmall) || strings.HasPrefix(format, cacheLife) {
+		l.Infof(format, args...)
+		return
+	}
 	l.to.Warn("badger", message(format, args))
 	l.giveUp.attempted(format)
 }
@@ -36,6 +40,14 @@ func (l logger) Debugf(format string, args ...any) {
 func message(format string, args []any) slog.Attr {
 	return slog.String("message", strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
+
+// How Badger's advice about its caches begins, two warnings a minute while much
+// is read. Ours are small on purpose: tables are mapped, and the system's cache
+// holds them.
+const (
+	cacheSmall = "%s might be too small"
+	cacheLife  = "Cache life expectancy"
+)
 
 // giveUp ends the goroutines of Badger that repeat for ever what cannot
 // succeed, and on which its Close waits for ever. They tell the logger of each
