@@ -139,7 +139,7 @@ func (o Options) engineOptions(dir string) engine.Options {
 	// Tables of one size on all levels. A builder takes a buffer of twice that from
 	// a pool, and the pool keeps up to eight of them, whatever they have grown to,
 	// while anything is written. 8 MiB serve also for a table from memory; Badger's
-	// growing tables would need 32 MiB each on the lowest level of some gigabytes.
+	// growing tables would need 16 MiB and more on the lowest level of some gigabytes.
 	sized.BaseTableSize, sized.TableSizeMultiplier = tableSize, 1
 	return sized.
 		WithLogger(logger{to: o.Logger}).
