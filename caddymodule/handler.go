@@ -164,9 +164,20 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Limiter:        h.app.limiter,
 		Now:            h.app.now,
 		Logger:         h.log,
-		Observe:        measured.observe,
+		Observe:        h.observer(account.name),
 	})
 	return err
+}
+
+// observer counts what becomes of requests and calls, and has those that never
+// reach the service stand in the live view as well.
+func (h *Handler) observer(account string) func(collector.Observation) {
+	return func(o collector.Observation) {
+		measured.observe(o)
+		if rule, refused := o.RefusedBy(); refused {
+			h.app.service.RefusedRequest(account, o.Result, rule)
+		}
+	}
 }
 
 // Validate judges what the Caddyfile has judged already, for configurations

@@ -27,6 +27,9 @@ type Request struct {
 	// Consent is what is known about the visitor's consent without looking at
 	// the calls (B30).
 	Consent Consent
+	// OptedOut says that ConsentRefused is the browser's word, by Sec-GPC or
+	// DNT (B31).
+	OptedOut bool
 
 	Boot  string // 32 hex digits the browser keeps, on first calls only (B2); empty otherwise
 	Agent Agent
@@ -104,6 +107,9 @@ type Result struct {
 	ID       string
 	Warnings []Warning
 	Err      *CallError
+
+	person   id // whose call it was, zero for a visitor
+	repeated bool
 }
 
 // Warning is an entry of data.warnings (B27).
@@ -118,6 +124,8 @@ type CallError struct {
 	Code    int
 	Name    string
 	Message string
+
+	rule string // that refused it, "" for that of its method
 }
 
 func (e *CallError) Error() string { return e.Message }

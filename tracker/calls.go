@@ -21,7 +21,7 @@ func (w *work) batch() (*Response, error) {
 	case w.before():
 		return unrecorded(w.req, madeBeforeErasure), nil
 	default:
-		return w.refuse(NewCallError(CodeMissingAuthorization, "")), nil
+		return w.refuse(NewCallError(CodeMissingAuthorization, "").by(ruleNoCookies)), nil
 	}
 	for i := range w.req.Calls {
 		w.moment = min(w.moment, w.timeOf(&w.req.Calls[i]))
@@ -36,11 +36,12 @@ func (w *work) batch() (*Response, error) {
 	for i := range w.req.Calls {
 		call := &w.req.Calls[i]
 		w.moment, w.nth = w.timeOf(call), i
-		warnings, refusal, err := w.carryOut(call)
-		if err != nil {
+		if response.Results[i], err = w.carryOut(call); err != nil {
 			return nil, err
 		}
-		response.Results[i] = Result{ID: call.ID, Warnings: warnings, Err: refusal}
+	}
+	for i := range w.req.Calls { // by now all profiles of the request are known
+		response.Results[i].person = w.personOf(&w.req.Calls[i])
 	}
 	if err := w.renewCookies(); err != nil {
 		return nil, err
@@ -92,25 +93,25 @@ func (w *work) renewCookies() error {
 // carryOut does one call, once: whether it was done before is asked before
 // anything else is looked at (B26). A refusal is the caller's fault and leaves
 // nothing but its number; an error is ours and ends the whole batch.
-func (w *work) carryOut(call *Call) ([]Warning, *CallError, error) {
+func (w *work) carryOut(call *Call) (Result, error) {
 	if w.dropped(call) {
-		return notRecorded(madeBeforeErasure), nil, nil
+		return Result{ID: call.ID, Warnings: notRecorded(madeBeforeErasure)}, nil
 	}
 	seen, err := w.recorded(call)
 	if err != nil {
-		return nil, nil, err
+		return Result{}, err
 	}
 	if seen && call.Method != MethodInit {
-		return w.repeated(call), nil, nil
+		return Result{ID: call.ID, Warnings: w.repeated(call), repeated: true}, nil
 	}
 	warnings, refusal, err := w.perform(call)
 	switch {
 	case err != nil:
-		return nil, nil, err
+		return Result{}, err
 	case refusal != nil:
-		return nil, refusal, w.markRefused(call)
+		return Result{ID: call.ID, Err: refusal}, w.markRefused(call)
 	}
-	return warnings, nil, w.markRecorded(call)
+	return Result{ID: call.ID, Warnings: warnings}, w.markRecorded(call)
 }
 
 // repeated is what a call that was carried out before is answered.
@@ -155,14 +156,12 @@ func (w *work) init(*Call) ([]Warning, *CallError, error) {
 
 const olderEpoch = "the call was made for an earlier profile of this browser"
 
-const madeBeforeErasure = "the call was made before what it belongs to was erased"
-
 // activity carries out a call that is recorded in a timeline, under the
 // profile it was made for (B8).
 func (w *work) activity(call *Call, ev *event) ([]Warning, *CallError, error) {
 	ep, standing := w.epochOf(call)
 	if standing == standingStale {
-		return nil, NewCallError(CodePersonState, olderEpoch), nil
+		return nil, NewCallError(CodePersonState, olderEpoch).by(ruleEpochs), nil
 	}
 	if ep.profile.zero() {
 		return notRecorded(madeBeforeErasure), nil, nil
@@ -172,7 +171,7 @@ func (w *work) activity(call *Call, ev *event) ([]Warning, *CallError, error) {
 		return nil, nil, err
 	}
 	if p == nil {
-		return nil, NewCallError(CodePersonState, olderEpoch), nil
+		return nil, NewCallError(CodePersonState, olderEpoch).by(ruleEpochs), nil
 	}
 	if at, err := w.erasing(p); at != 0 || err != nil {
 		return notRecorded(madeBeforeErasure), nil, err
@@ -239,7 +238,7 @@ func (w *work) chatCall(call *Call) ([]Warning, *CallError, error) {
 	}
 	made := millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
 	if _, standing := w.epochOf(call); standing != standingNow && (w.retired || made < w.device.current().from) {
-		return nil, NewCallError(CodePersonState, olderEpoch), nil
+		return nil, NewCallError(CodePersonState, olderEpoch).by(ruleEpochs), nil
 	}
 	refusal, err := w.changeChat(call, params)
 	return nil, refusal, err
@@ -267,11 +266,11 @@ func (w *work) changeChat(call *Call, params chatParams) (*CallError, error) {
 func (w *work) authenticateCall(call *Call, params chatParams) (*CallError, error) {
 	claims, err := w.verify(params.Token)
 	if err != nil {
-		return NewCallError(CodePersonState, err.Error()), nil
+		return NewCallError(CodePersonState, err.Error()).by(ruleTokens), nil
 	}
 	_, err = w.authenticate(claims, call.ID)
 	if errors.Is(err, errInvalidated) {
-		return NewCallError(CodePersonState, err.Error()), nil
+		return NewCallError(CodePersonState, err.Error()).by(ruleTokens), nil
 	}
 	return nil, err
 }
@@ -291,7 +290,7 @@ func (w *work) endCall(call *Call) error {
 // of now; anything of an older epoch is refused (B8).
 func (w *work) presentProfile(call *Call) (*profile, *CallError, error) {
 	if _, standing := w.epochOf(call); standing != standingNow {
-		return nil, NewCallError(CodePersonState, olderEpoch), nil
+		return nil, NewCallError(CodePersonState, olderEpoch).by(ruleEpochs), nil
 	}
 	p, err := w.profile()
 	return p, nil, err

@@ -22,8 +22,6 @@ const (
 	ConsentRefused
 )
 
-const notConsented = "the visitor does not consent"
-
 // withoutConsent says that nothing of the request can be about a visitor who
 // consented: the store need not be asked.
 func (req *Request) withoutConsent() bool {

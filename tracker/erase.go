@@ -41,6 +41,7 @@ func (s *Service) Erase(ctx context.Context, a Account, personID string) error {
 	if err := s.hide(ctx, a, i, s.now(), (*profile).person); err != nil {
 		return fmt.Errorf("erasing a person: %w", err)
 	}
+	s.live.forget(a, i)
 	if err := s.recordErasure(ctx, a, i); err != nil {
 		return fmt.Errorf("the person is hidden, but the erasure is not recorded yet: %w", err)
 	}

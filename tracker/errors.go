@@ -71,6 +71,12 @@ func NewCallError(code int, cause string) *CallError {
 	return &CallError{Code: code, Name: entry.name, Message: entry.message}
 }
 
+// by names the rule that refused a call where it is not that of its method.
+func (e *CallError) by(rule string) *CallError {
+	e.rule = rule
+	return e
+}
+
 // Unavailable says whether err, returned by a method of Service, means that
 // the store cannot answer at present: nothing was recorded that the caller
 // could rely on, and the same request may succeed later (B34, B35).

@@ -80,6 +80,8 @@ type Service struct {
 	compared atomic.Bool  // the clock, with the store's
 	noted    atomic.Int64 // see noteAlive
 
+	live *live // what became of the last calls
+
 	swept atomic.Int64 // no open session has an earlier deadline in the queue; 0 where that is not known
 }
 
@@ -116,6 +118,7 @@ func New(st store.Store, cfg Config) (*Service, error) {
 		s.clock = NewClock(cfg.Now, nil)
 	}
 	s.now = s.clock.Now
+	s.live = newLive(s.now())
 	if s.random == nil {
 		s.random = rand.Reader
 	}
@@ -139,6 +142,14 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 // nothing was recorded, unless the outcome of the commit is unknown: repeating
 // the request is right in either case (B26).
 func (s *Service) Batch(ctx context.Context, req *Request) (*Response, error) {
+	response, err := s.batch(ctx, req)
+	if err == nil {
+		s.live.tell(req, response)
+	}
+	return response, err
+}
+
+func (s *Service) batch(ctx context.Context, req *Request) (*Response, error) {
 	known, err := s.knownAccounts(ctx)
 	if err != nil {
 		return nil, err
@@ -154,7 +165,7 @@ func (s *Service) Batch(ctx context.Context, req *Request) (*Response, error) {
 		return nil, err
 	}
 	if req.Agent.DeviceType == deviceSpider {
-		return unrecorded(req, "spiders are not recorded"), nil
+		return unrecorded(req, ofSpiders), nil
 	}
 	if req.withoutConsent() {
 		return unrecorded(req, notConsented), nil
@@ -251,13 +262,13 @@ func (s *Service) run(ctx context.Context, req *Request, account AccountConfig, 
 func (s *Service) inTwo(ctx context.Context, req *Request, middle int) (*Response, error) {
 	first, second := *req, *req
 	first.Calls, second.Calls = req.Calls[:middle], req.Calls[middle:]
-	one, err := s.Batch(ctx, &first)
+	one, err := s.batch(ctx, &first)
 	if err != nil {
 		return nil, err
 	}
 	second.DeviceTokens = carry(second.DeviceTokens, one.Device)
 	second.ChatTokens = carry(second.ChatTokens, one.Chat)
-	two, err := s.Batch(ctx, &second)
+	two, err := s.batch(ctx, &second)
 	if err != nil {
 		return nil, err
 	}

@@ -81,12 +81,15 @@ func (w *work) load(i id) (*profile, error) {
 	return p, nil
 }
 
+// maxMergeHops is more than merges make, as they point to persons: a longer
+// chain is a circle.
+const maxMergeHops = 8
+
 // owner follows the pointer of a merged profile to the person whose guard and
 // session count.
 func (w *work) owner(p *profile) (*profile, error) {
 	for hops := 0; !p.mergedInto.zero(); hops++ {
-		const most = 8 // merges point to persons; a longer chain is a circle
-		if hops == most {
+		if hops == maxMergeHops {
 			return nil, errGone
 		}
 		next, err := w.load(p.mergedInto)

@@ -37,6 +37,23 @@ type Observation struct {
 	Result string
 }
 
+// refusalRules are the rules by which requests are refused as a whole.
+var refusalRules = map[string]string{
+	ResultMethod: "B37", ResultMediaType: "B37", ResultTooLarge: "B37", ResultOrigin: "B37", ResultMalformed: "B37",
+	ResultRateLimited: "B38", ResultOverloaded: "B38",
+	ResultUnknownKey: "B28", ResultKeyScope: "B28",
+	ResultUnavailable: "B34", ResultFailed: "",
+}
+
+// RefusedBy says whether a request with this result was refused as a whole, and
+// by which rule: "" for a fault of ours, which is by none.
+func (o Observation) RefusedBy() (rule string, refused bool) {
+	if o.Method == "" {
+		rule, refused = refusalRules[o.Result]
+	}
+	return rule, refused
+}
+
 func (h *Handler) observeRequest(result string) {
 	if h.observe != nil {
 		h.observe(Observation{Result: result})

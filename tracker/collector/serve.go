@@ -110,7 +110,7 @@ func (h *Handler) accept(r *http.Request, site Site, from caller, scratch *[]byt
 		return nil, overloaded(wait)
 	}
 	req := h.request(r, wire, carried, warnings, now)
-	req.Consent = consent
+	req.Consent, req.OptedOut = consent, h.optedOut(r)
 	return req, nil
 }
 

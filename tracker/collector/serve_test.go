@@ -179,6 +179,10 @@ func TestObservations(t *testing.T) {
 	}
 	serve(h, post(calls(2)))
 	assert.Equal(t, []Observation{{Result: "ok"}, {Method: "track", Result: "ok"}, {Method: "track", Result: "2016"}}, seen)
+	for _, o := range seen {
+		_, refused := o.RefusedBy()
+		assert.False(t, refused, o)
+	}
 }
 
 // Nothing that identifies somebody or opens something stands in a log line,
