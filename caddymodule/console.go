@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -36,6 +37,7 @@ type Console struct {
 	app     *App
 	number  func(context.Context) (tracker.Account, error)
 	config  console.Config
+	stop    func()                       // ends the live views that are open
 	handler atomic.Pointer[http.Handler] // made when the account's number is known
 }
 
@@ -66,6 +68,12 @@ func (c *Console) Provision(ctx caddy.Context) error {
 		return err
 	}
 	c.number = c.app.number(account)
+	stopping := make(chan struct{})
+	c.stop = sync.OnceFunc(func() { close(stopping) })
+	// Graceful shutdown waits for open requests, and a live view is one for ever.
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		server.RegisterOnShutdown(c.stop)
+	}
 	c.config = console.Config{
 		People: c.app.service,
 		Keys:   account.keys,
@@ -76,9 +84,19 @@ func (c *Console) Provision(ctx caddy.Context) error {
 			}
 			return repl.ReplaceAll(user, "")
 		},
-		Base:   func(r *http.Request) string { return c.app.prefix(c, r) + "/" },
-		Now:    c.app.now,
-		Logger: ctx.Slogger(),
+		Base:     func(r *http.Request) string { return c.app.prefix(c, r) + "/" },
+		Now:      c.app.now,
+		Stopping: stopping,
+		Logger:   ctx.Slogger(),
+	}
+	return nil
+}
+
+// Cleanup ends what is left of the live views, and of those whose server was
+// not told of its end.
+func (c *Console) Cleanup() error {
+	if c.stop != nil {
+		c.stop()
 	}
 	return nil
 }

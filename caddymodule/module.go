@@ -50,6 +50,7 @@ var (
 
 	_ caddy.Provisioner           = (*Console)(nil)
 	_ caddyfile.Unmarshaler       = (*Console)(nil)
+	_ caddy.CleanerUpper          = (*Console)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Console)(nil)
 
 	_ caddy.AdminRouter = (*adminAPI)(nil)

@@ -32,7 +32,7 @@ func TestAssetsOfAPage(t *testing.T) {
 func TestNoInlineStyleOrScript(t *testing.T) {
 	people := crowd()
 	console := newConsole(t, people)
-	for _, target := range []string{"/", "/persons/" + people.persons[0].ID, "/persons/none"} {
+	for _, target := range []string{"/", "/persons/" + people.persons[0].ID, "/persons/none", "/live"} {
 		document := parse(t, ask(console, http.MethodGet, target, asOperator, inBrowser))
 		for _, n := range elements(document, func(*htmlNode) bool { return true }) {
 			assert.NotEqual(t, "style", n.Data)

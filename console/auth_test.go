@@ -116,11 +116,14 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 				w.Header().Get("Content-Security-Policy"))
 			assert.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 			assert.Equal(t, "no-referrer", w.Header().Get("Referrer-Policy"))
-			if w.Code == 200 && strings.HasPrefix(target, "/assets/") {
-				assert.Equal(t, "private, max-age=31536000, immutable", w.Header().Get("Cache-Control"))
-			} else {
-				assert.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+			caching := "no-store"
+			switch {
+			case w.Code == 200 && strings.HasPrefix(target, "/assets/"):
+				caching = "private, max-age=31536000, immutable"
+			case w.Code == 200 && target == "/api/events/live":
+				caching = "no-store, no-transform"
 			}
+			assert.Equal(t, caching, w.Header().Get("Cache-Control"))
 		}
 	})
 }

@@ -28,9 +28,9 @@ func TestMain(m *testing.M) {
 
 // visit opens an address of a console in a real browser whose reader sits in
 // Tokyo, where it is nine hours later.
-func visit(t *testing.T, people People, target string) context.Context {
+func visit(t *testing.T, people People, target string, change ...func(*Config)) context.Context {
 	t.Helper()
-	console := newConsole(t, people)
+	console := newConsole(t, people, change...)
 	site := httptest.NewServer(http.StripPrefix("/people", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set(operatorHeader, "operator")
 		console.ServeHTTP(w, r)
@@ -116,7 +116,8 @@ func TestScriptFillsAnEmptyPage(t *testing.T) {
 
 func TestFitsANarrowScreen(t *testing.T) {
 	long := hostile(strings.Repeat("https://shop.example/unbroken", 20))
-	for _, target := range []string{"/", "/persons/p1", "/?query=" + strings.Repeat("w", 150)} {
+	long.outcomes = []tracker.Outcome{visitorsCall, leadsCall, refusedBatch}
+	for _, target := range []string{"/", "/persons/p1", "/live", "/?query=" + strings.Repeat("w", 150)} {
 		tab := visit(t, long, target)
 		browsertest.Do(t, tab, chromedp.EmulateViewport(360, 700))
 		assert.LessOrEqual(t, browsertest.EvalInto[int](t, tab, `document.documentElement.scrollWidth`), 360, target)

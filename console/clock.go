@@ -70,6 +70,15 @@ func (c clock) hour(t time.Time) moment {
 	return c.moment(t, t.In(c.zone).Format("15:04"))
 }
 
+// second gives the time of day to the second, with the date of another day.
+func (c clock) second(t time.Time) moment {
+	layout := "15:04:05"
+	if t.In(c.zone).Format(time.DateOnly) != c.now.In(c.zone).Format(time.DateOnly) {
+		layout = "2 Jan, 15:04:05"
+	}
+	return c.moment(t, t.In(c.zone).Format(layout))
+}
+
 // ago gives how long ago it was, and the date from a day on. A time ahead of
 // our clock is now: the browser's clock is only corrected beyond 10 s (B13).
 func (c clock) ago(t time.Time) moment {

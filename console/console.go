@@ -46,6 +46,12 @@ type People interface {
 	// ReportChat starts the session of a device and answers its sid (B9 f), or
 	// tracker.ErrNotFound, ErrBadSessionID or ErrBadToken.
 	ReportChat(ctx context.Context, account tracker.Account, widgetID string, report tracker.ChatReport) (sid string, err error)
+	// Outcomes are those of the last calls behind the one with the id after,
+	// oldest first, and how many between are forgotten.
+	Outcomes(account tracker.Account, after string) (list []tracker.Outcome, missed uint64)
+	// Watch gives a channel that is ready when there are more, until stop, or
+	// answers tracker.ErrTooManyWatchers.
+	Watch(account tracker.Account) (news <-chan struct{}, stop func(), err error)
 }
 
 // Config is what a console is made of. People, Keys' account and User decide
@@ -66,21 +72,29 @@ type Config struct {
 	Base func(*http.Request) string
 	// Now is the clock that relative times are counted from; nil is time.Now.
 	Now func() time.Time
+	// Stopping ends the streams of the live view when it is closed, which would
+	// else hold up the shutdown of their server; nil never does.
+	Stopping <-chan struct{}
+	// Every ticks until stop, for signs of life in these streams; nil is a ticker
+	// of the system's clock.
+	Every func(time.Duration) (tick <-chan time.Time, stop func())
 	// Logger takes internal errors; nil is slog.Default.
 	Logger *slog.Logger
 }
 
 type handler struct {
-	people  People
-	account tracker.Account
-	keys    *tracker.Keys
-	user    func(*http.Request) string
-	base    func(*http.Request) string
-	now     func() time.Time
-	log     *slog.Logger
-	assets  *assets
-	views   views
-	mux     *http.ServeMux
+	people   People
+	account  tracker.Account
+	keys     *tracker.Keys
+	user     func(*http.Request) string
+	base     func(*http.Request) string
+	now      func() time.Time
+	stopping <-chan struct{}
+	every    func(time.Duration) (tick <-chan time.Time, stop func())
+	log      *slog.Logger
+	assets   *assets
+	views    views
+	mux      *http.ServeMux
 }
 
 // New returns the console. It serves the paths of its route table below the
@@ -91,7 +105,7 @@ func New(config Config) (http.Handler, error) {
 	}
 	h := &handler{
 		people: config.People, account: config.Account, keys: config.Keys,
-		user: config.User, base: config.Base, now: config.Now, log: config.Logger,
+		user: config.User, base: config.Base, now: config.Now, stopping: config.Stopping, every: config.Every, log: config.Logger,
 	}
 	if h.account == 0 {
 		h.account = tracker.DefaultAccount
@@ -104,6 +118,9 @@ func New(config Config) (http.Handler, error) {
 	}
 	if h.now == nil {
 		h.now = time.Now
+	}
+	if h.every == nil {
+		h.every = every
 	}
 	if h.log == nil {
 		h.log = slog.Default()

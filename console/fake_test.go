@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
@@ -30,8 +32,14 @@ type fakePeople struct {
 	account     tracker.Account // of the last call
 	personQuery tracker.PersonQuery
 	eventQuery  tracker.EventQuery
-	partial     bool   // searches look at some people only
-	blank       string // cursor behind an empty first page of events, as a rare definition has it
+	partial     bool // searches look at some people only
+	outcomes    []tracker.Outcome
+	missed      uint64
+	news        chan struct{}
+	watching    atomic.Int32
+	watchErr    error
+	mu          sync.Mutex // of outcomes
+	blank       string     // cursor behind an empty first page of events, as a rare definition has it
 }
 
 // page cuts out a page; a cursor is the offset of the next one.
@@ -201,6 +209,32 @@ func (f *fakePeople) ReportChat(_ context.Context, account tracker.Account, widg
 	}
 	f.reported = append(f.reported, report)
 	return "sid-1", nil
+}
+
+func (f *fakePeople) Outcomes(account tracker.Account, after string) ([]tracker.Outcome, uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.account = account
+	at := slices.IndexFunc(f.outcomes, func(o tracker.Outcome) bool { return o.ID == after })
+	missed := f.missed
+	f.missed = 0
+	return slices.Clone(f.outcomes[at+1:]), missed
+}
+
+func (f *fakePeople) Watch(tracker.Account) (<-chan struct{}, func(), error) {
+	if f.watchErr != nil {
+		return nil, nil, f.watchErr
+	}
+	f.watching.Add(1)
+	return f.news, func() { f.watching.Add(-1) }, nil
+}
+
+// tell adds outcomes as calls are answered.
+func (f *fakePeople) tell(outcomes ...tracker.Outcome) {
+	f.mu.Lock()
+	f.outcomes = append(f.outcomes, outcomes...)
+	f.mu.Unlock()
+	f.news <- struct{}{}
 }
 
 func (f *fakePeople) InvalidateSession(_ context.Context, account tracker.Account, widgetID, sid string) error {

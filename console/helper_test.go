@@ -35,7 +35,8 @@ const operatorHeader = "X-Test-Operator"
 
 // newConsole is mounted at /people/ and lets in the three keys and whoever
 // operatorHeader names.
-func newConsole(t testing.TB, people People) http.Handler {
+// Streams end when what is held was sent.
+func newConsole(t testing.TB, people People, change ...func(*Config)) http.Handler {
 	t.Helper()
 	keys, err := tracker.NewKeys(
 		tracker.Key{Value: readKey, Scopes: []string{tracker.ScopeRead}},
@@ -43,11 +44,17 @@ func newConsole(t testing.TB, people People) http.Handler {
 		tracker.Key{Value: trackKey, Scopes: []string{tracker.ScopeTracking}},
 	)
 	require.NoError(t, err)
-	console, err := New(Config{
-		People: people, Account: account, Keys: keys, Now: nowAtTest,
+	ended := make(chan struct{})
+	close(ended)
+	config := Config{
+		People: people, Account: account, Keys: keys, Now: nowAtTest, Stopping: ended,
 		User: func(r *http.Request) string { return r.Header.Get(operatorHeader) },
 		Base: func(*http.Request) string { return "/people/" },
-	})
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	console, err := New(config)
 	require.NoError(t, err)
 	return console
 }

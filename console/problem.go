@@ -34,6 +34,7 @@ var (
 	errMethod       = &problem{http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take the method, see Allow"}
 	errBadCursor    = &problem{http.StatusBadRequest, "bad_cursor", "cursor: not one that this list gave out; start again without it"}
 	errMergeChanged = &problem{http.StatusConflict, "merge_changed", "the profile was merged otherwise since"}
+	errBusy         = &problem{http.StatusServiceUnavailable, "busy", "as many watch the live view as may"}
 	errUnavailable  = &problem{http.StatusServiceUnavailable, "unavailable", "the people store cannot answer at the moment; try again"}
 	errInternal     = &problem{http.StatusInternalServerError, "internal", "something went wrong here; the server's log says what"}
 )
@@ -56,6 +57,8 @@ func problemOf(err error) (shown *problem, known bool) {
 		return errNotFound, true
 	case errors.Is(err, tracker.ErrBadCursor):
 		return errBadCursor, true
+	case errors.Is(err, tracker.ErrTooManyWatchers):
+		return errBusy, true
 	case tracker.Unavailable(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return errUnavailable, true
 	}

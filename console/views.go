@@ -15,7 +15,7 @@ var templateFiles embed.FS
 
 // views are the parsed pages.
 type views struct {
-	list, person, erase, problem *template.Template
+	list, person, erase, live, problem *template.Template
 }
 
 func parseViews() (views, error) {
@@ -26,7 +26,7 @@ func parseViews() (views, error) {
 	}
 	var parsed views
 	for name, page := range map[string]**template.Template{
-		"list.html": &parsed.list, "person.html": &parsed.person, "erase.html": &parsed.erase, "problem.html": &parsed.problem,
+		"list.html": &parsed.list, "person.html": &parsed.person, "erase.html": &parsed.erase, "live.html": &parsed.live, "problem.html": &parsed.problem,
 	} {
 		clone, err := shared.Clone()
 		if err == nil {
@@ -62,6 +62,7 @@ type frame struct {
 	Search string // in the search field
 	Zone   string // that times are written in
 	Now    string // the server's, so that a wrong clock of the reader shows no wrong age
+	Live   bool   // the live view itself
 	Plain  bool   // a reader who may not load the assets
 	CSS    string
 	JS     string

@@ -1,5 +1,6 @@
 // The console works without this script. It adds the reader's time zone,
-// ages that stay true, "Older" in place, and the keys of the search field.
+// ages that stay true, "Older" in place, the keys of the search field, and calls
+// of the live view as they arrive.
 (() => {
   'use strict';
   const root = document.documentElement;
@@ -21,7 +22,7 @@
     const path = new URL(document.querySelector('.brand').href).pathname;
     document.cookie = value + '; Path=' + path + '; Max-Age=31536000; SameSite=Strict';
     if (!document.cookie.split('; ').includes(value)) return; // cookies are blocked
-    if (!document.querySelector('main time')) return;
+    if (!document.querySelector('main time, [data-calls]')) return;
     const page = await read(location.href);
     document.querySelector('main').replaceWith(page.querySelector('main'));
     document.querySelector('.foot').replaceWith(page.querySelector('.foot'));
@@ -90,7 +91,108 @@
     search.select();
   });
 
-  tellZone().catch(() => {}); // the page stays in the zone it has
+  // second is a time of day, with the date of another day.
+  const second = (at) => {
+    const day = (when) => new Date(when).toLocaleDateString('en-GB', { timeZone: root.dataset.zone, day: 'numeric', month: 'short' });
+    const time = new Date(at).toLocaleTimeString('en-GB', { timeZone: root.dataset.zone });
+    return day(at) === day(now()) ? time : day(at) + ', ' + time;
+  };
+
+  // row is a call as the server writes it.
+  const row = (call, blank, rows) => {
+    const made = blank.content.cloneNode(true).firstElementChild;
+    const [time, method, result, why] = made.querySelectorAll('time, th code, .badge, .second');
+    const [rule, person] = made.querySelectorAll('a');
+    const plain = (word) => word.replaceAll('_', ' ');
+    made.dataset.key = call.id;
+    time.dateTime = call.time;
+    time.title = call.time.replace('T', ' ').replace('Z', ' UTC');
+    time.textContent = second(call.time);
+    method.textContent = call.method;
+    result.classList.add(call.result);
+    result.textContent = call.result[0].toUpperCase() + plain(call.result.slice(1));
+    why.textContent = [call.code, call.name, call.reason && plain(call.reason)].filter(Boolean).join(' ');
+    if (call.rule) {
+      rule.href = '#' + call.rule;
+      rule.textContent = call.rule;
+    } else rule.remove();
+    if (call.personId) {
+      person.href = rows.dataset.persons + encodeURIComponent(call.personId);
+      person.firstElementChild.textContent = call.personId.slice(0, 8);
+    } else person.remove();
+    return made;
+  };
+
+  // follow adds calls to the live view as they are answered.
+  const follow = () => {
+    const rows = document.querySelector('[data-calls]');
+    if (!rows) return;
+    const find = (name) => document.querySelector('[data-' + name + ']');
+    const [blank, state, news, pause] = ['call', 'state', 'news', 'pause'].map(find);
+    const most = Number(rows.dataset.most);
+    let after = rows.dataset.after; // what is here, or waits to be
+    let waiting = [];
+    let arrived = 0; // since the reader was last told
+    let paused = false;
+    let open = false;
+    let frame = 0;
+    let lost;
+    find('following').hidden = false;
+
+    const show = () => {
+      frame = 0;
+      if (paused) {
+        pause.textContent = waiting.length < most ? 'Resume, ' + waiting.length + ' new' : 'Resume, many new';
+        return;
+      }
+      for (const call of waiting.splice(0)) rows.prepend(row(call, blank, rows));
+      while (rows.children.length > most) rows.lastElementChild.remove();
+      rows.parentElement.hidden = !rows.firstElementChild;
+      if (rows.firstElementChild) document.querySelector('.empty')?.remove();
+    };
+    const take = (call) => {
+      arrived++;
+      waiting.push(call);
+      if (waiting.length > most) waiting.shift();
+      frame ||= requestAnimationFrame(show); // not in a hidden tab
+    };
+    const say = (text) => {
+      clearTimeout(lost);
+      lost = undefined;
+      if (state.textContent !== text) state.textContent = text;
+    };
+    const tell = () => say(paused ? 'Paused' : open ? 'Following' : 'Connection lost, trying again');
+    const connect = () => {
+      const calls = new EventSource(rows.dataset.calls + '?after=' + encodeURIComponent(after));
+      calls.onopen = () => {
+        open = true;
+        tell();
+      };
+      calls.onmessage = (event) => {
+        after = event.lastEventId;
+        take(JSON.parse(event.data));
+      };
+      calls.addEventListener('missed', (event) => say(JSON.parse(event.data).missed + ' calls came too fast to be shown'));
+      calls.onerror = () => { // the server ends every stream now and then: a moment is no loss
+        open = false;
+        lost ??= setTimeout(tell, 4000);
+        if (calls.readyState === EventSource.CLOSED) setTimeout(connect, 5000); // refused, which is final for the browser
+      };
+    };
+    pause.addEventListener('click', () => {
+      paused = !paused;
+      pause.textContent = paused ? 'Resume' : 'Pause';
+      tell();
+      show();
+    });
+    setInterval(() => { // not every call is worth interrupting somebody who listens
+      if (arrived) news.textContent = arrived === 1 ? 'One new call' : arrived + ' new calls';
+      arrived = 0;
+    }, 15000);
+    connect();
+  };
+
+  tellZone().catch(() => {}).then(follow); // without it the page stays in the zone it has
   setInterval(refreshAges, 15000);
   document.addEventListener('visibilitychange', refreshAges); // a hidden tab's timers sleep
 })();
