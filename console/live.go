@@ -43,7 +43,7 @@ var liveRules = []ruleView{
 	{"B4", "Live Chat tokens: signature, claims, lifetime"},
 	{"B8", "nothing is recorded under a later profile of the browser than the call was made for"},
 	{"B9", "what tells that a chat has started or ended"},
-	{"B21", "init"},
+	{"B21", "init: the SDK begins in a page"},
 	{"B22", "track: events and their properties must be defined"},
 	{"B23", "updatePerson: leads only, names and values as specified"},
 	{"B24", "appendToList: leads only, items as defined"},
@@ -51,7 +51,7 @@ var liveRules = []ruleView{
 	{"B26", "a call that is sent again is recorded once"},
 	{"B28", "API keys and their scopes"},
 	{"B29", "page views and other standard events; spiders are not recorded"},
-	{"B30", "consent"},
+	{"B30", "consent: nothing is recorded without it where it is required"},
 	{"B31", "Global Privacy Control and Do Not Track"},
 	{"B33", "the person was erased"},
 	{"B34", "the store cannot answer; the browser sends the calls again"},
@@ -86,14 +86,11 @@ func (c clock) call(o tracker.Outcome) callView {
 // why says in a few words what the result comes from. The script of the page
 // says it likewise.
 func why(o tracker.Outcome) string {
-	var words []string
+	said := ""
 	if o.Code != 0 {
-		words = append(words, strconv.Itoa(o.Code), o.Name)
+		said = strconv.Itoa(o.Code) + " " + o.Name
 	}
-	if o.Reason != "" {
-		words = append(words, strings.ReplaceAll(o.Reason, "_", " "))
-	}
-	return strings.Join(words, " ")
+	return join(", ", said, strings.ReplaceAll(o.Reason, "_", " "))
 }
 
 // plain makes a word of the API one that is read.

@@ -24,7 +24,7 @@ func TestB16LiveInABrowser(t *testing.T) {
 	assert.Equal(t, "Live · People", browsertest.EvalInto[string](t, tab, `document.title`))
 	people.tell(refusedBatch, visitorsCall)
 	people.tell(leadsCall)
-	const arrived = "23:30:01 page Recorded B29 p1; 23:30:00 track Refused 2016 SdkTrackError B22; 20 Nov, 23:30:00 batch Refused 2020 PersonStateError rate limited B38"
+	const arrived = "23:30:01 page Recorded B29 p1; 23:30:00 track Refused 2016 SdkTrackError B22; 20 Nov, 23:30:00 batch Refused 2020 PersonStateError, rate limited B38"
 	browsertest.Until(t, tab, calls+` === '`+arrived+`'`)
 	assert.Zero(t, browsertest.EvalInto[int](t, tab, `document.querySelectorAll('.empty').length`))
 	assert.Equal(t, "/people/persons/p1 #B29", browsertest.EvalInto[string](t, tab, `(() => { const [rule, person] = document.querySelectorAll('[data-calls] > tr a'); return person.getAttribute('href') + ' ' + rule.getAttribute('href'); })()`))

@@ -52,7 +52,7 @@ func (h *handler) apiLive(w http.ResponseWriter, r *http.Request) error {
 	s.buffer = fmt.Appendf(nil, "retry: %d\n\n", comeBack)
 	for beats := 0; beats < maxBeats; {
 		if err := s.send(h.people.Outcomes(h.account, s.after)); err != nil {
-			return nil //nolint:nilerr // the watcher has gone, which is nobody's error
+			return nil // the watcher has gone, which is nobody's error
 		}
 		select {
 		case <-news:

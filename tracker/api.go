@@ -92,6 +92,8 @@ type Response struct {
 	Results []Result
 	Device  CookieChange // our cookie _people
 	Chat    CookieChange // our cookie _people_chat
+
+	asides []aside // to the results, for the live view; those at the end may be missing
 }
 
 // CookieChange says what to do with one of our cookies.
@@ -107,9 +109,6 @@ type Result struct {
 	ID       string
 	Warnings []Warning
 	Err      *CallError
-
-	person   id // whose call it was, zero for a visitor
-	repeated bool
 }
 
 // Warning is an entry of data.warnings (B27).

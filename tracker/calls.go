@@ -32,16 +32,16 @@ func (w *work) batch() (*Response, error) {
 		}
 	}
 	w.device.seen, w.device.dirty = max(w.device.seen, millis(w.now)), true
-	response := &Response{Results: make([]Result, len(w.req.Calls))}
+	response := &Response{Results: make([]Result, len(w.req.Calls)), asides: make([]aside, len(w.req.Calls))}
 	for i := range w.req.Calls {
 		call := &w.req.Calls[i]
 		w.moment, w.nth = w.timeOf(call), i
-		if response.Results[i], err = w.carryOut(call); err != nil {
+		if response.Results[i], response.asides[i].repeated, err = w.carryOut(call); err != nil {
 			return nil, err
 		}
 	}
 	for i := range w.req.Calls { // by now all profiles of the request are known
-		response.Results[i].person = w.personOf(&w.req.Calls[i])
+		response.asides[i].person = w.personOf(&w.req.Calls[i])
 	}
 	if err := w.renewCookies(); err != nil {
 		return nil, err
@@ -93,25 +93,28 @@ func (w *work) renewCookies() error {
 // carryOut does one call, once: whether it was done before is asked before
 // anything else is looked at (B26). A refusal is the caller's fault and leaves
 // nothing but its number; an error is ours and ends the whole batch.
-func (w *work) carryOut(call *Call) (Result, error) {
+func (w *work) carryOut(call *Call) (result Result, repeated bool, err error) {
+	result.ID = call.ID
 	if w.dropped(call) {
-		return Result{ID: call.ID, Warnings: notRecorded(madeBeforeErasure)}, nil
+		result.Warnings = notRecorded(madeBeforeErasure)
+		return result, false, nil
 	}
 	seen, err := w.recorded(call)
 	if err != nil {
-		return Result{}, err
+		return result, false, err
 	}
 	if seen && call.Method != MethodInit {
-		return Result{ID: call.ID, Warnings: w.repeated(call), repeated: true}, nil
+		result.Warnings = w.repeated(call)
+		return result, true, nil
 	}
-	warnings, refusal, err := w.perform(call)
+	result.Warnings, result.Err, err = w.perform(call)
 	switch {
 	case err != nil:
-		return Result{}, err
-	case refusal != nil:
-		return Result{ID: call.ID, Err: refusal}, w.markRefused(call)
+		return result, false, err
+	case result.Err != nil:
+		return result, false, w.markRefused(call)
 	}
-	return Result{ID: call.ID, Warnings: warnings}, w.markRecorded(call)
+	return result, false, w.markRecorded(call)
 }
 
 // repeated is what a call that was carried out before is answered.

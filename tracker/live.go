@@ -112,14 +112,34 @@ func (l *live) tell(req *Request, res *Response) {
 	defer l.mu.Unlock()
 	r := l.of(req.Account)
 	for i := range res.Results {
-		r.add(outcomeOf(req, &req.Calls[i], &res.Results[i]))
+		r.add(outcomeOf(req, &req.Calls[i], &res.Results[i], res.aside(i)))
 	}
 	r.wake()
 }
 
-func outcomeOf(req *Request, call *Call, result *Result) outcome {
+// aside is what the live view tells of a call, and its answer does not.
+type aside struct {
+	person   id // whose call it was, zero for a visitor
+	repeated bool
+}
+
+func (r *Response) aside(i int) (known aside) {
+	if i < len(r.asides) {
+		known = r.asides[i]
+	}
+	return known
+}
+
+// addAsides puts those of an earlier part of the request before its own.
+func (r *Response) addAsides(earlier *Response) {
+	all := make([]aside, len(earlier.Results), len(earlier.Results)+len(r.asides))
+	copy(all, earlier.asides)
+	r.asides = append(all, r.asides...)
+}
+
+func outcomeOf(req *Request, call *Call, result *Result, beside aside) outcome {
 	does := methods[call.Method] // its texts are constants, that of the call is the browser's
-	o := outcome{at: millis(req.ReceivedAt), method: does.name, result: Recorded, rule: does.rule, person: result.person}
+	o := outcome{at: millis(req.ReceivedAt), method: does.name, result: Recorded, rule: does.rule, person: beside.person}
 	if o.method == "" {
 		o.method = MethodUnknown
 	}
@@ -129,7 +149,7 @@ func outcomeOf(req *Request, call *Call, result *Result) outcome {
 		if result.Err.rule != "" {
 			o.rule = result.Err.rule
 		}
-	case result.repeated:
+	case beside.repeated:
 		o.result, o.rule = Repeated, ruleRepeats
 	case len(result.Warnings) == 1 && result.Warnings[0].Code == NotRecorded:
 		o.result = NotRecorded

@@ -105,6 +105,25 @@ func TestB16LiveViewOfAPerson(t *testing.T) {
 	}
 }
 
+// A consent call in the middle cuts a request in two, each with what belongs to
+// it; one that withdraws answers the rest without asking who calls.
+func TestB16LiveViewOfADividedRequest(t *testing.T) {
+	w := newWorld(t)
+	lead := w.lead("anna")
+	id := lead.person().ID
+	call := func(method string, params m) Call { return lead.call(method, params) }
+	lead.send(lead.request(call(MethodPage, m{}), call(MethodConsent, m{"granted": true}), call(MethodTrack, clicked),
+		call(MethodConsent, m{"granted": false}), call(MethodPage, m{})))
+	list, _ := w.service.Outcomes(DefaultAccount, "")
+	var told []string
+	for _, o := range list[len(list)-5:] {
+		told = append(told, fmt.Sprint(o.Method, " ", o.Result, " ", o.Rule, " ", o.PersonID == id))
+	}
+	assert.Equal(t, []string{
+		"page recorded B29 true", "consent recorded B30 true", "track recorded B22 true", "consent recorded B30 false", "page not_recorded B30 false",
+	}, told)
+}
+
 func TestB16LiveViewOfWhatIsNotRecorded(t *testing.T) {
 	w := newWorld(t)
 	for _, tt := range []struct {

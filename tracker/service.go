@@ -272,6 +272,7 @@ func (s *Service) inTwo(ctx context.Context, req *Request, middle int) (*Respons
 	if err != nil {
 		return nil, err
 	}
+	two.addAsides(one)
 	two.Results = append(one.Results, two.Results...)
 	if !two.Device.Delete {
 		two.Epoch = orElse(two.Epoch, one.Epoch)

@@ -111,7 +111,7 @@
     method.textContent = call.method;
     result.classList.add(call.result);
     result.textContent = call.result[0].toUpperCase() + plain(call.result.slice(1));
-    why.textContent = [call.code, call.name, call.reason && plain(call.reason)].filter(Boolean).join(' ');
+    why.textContent = [call.code && call.code + ' ' + call.name, call.reason && plain(call.reason)].filter(Boolean).join(', ');
     if (call.rule) {
       rule.href = '#' + call.rule;
       rule.textContent = call.rule;

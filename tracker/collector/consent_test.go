@@ -111,6 +111,8 @@ func TestB31OptedOutRequestsAreCounted(t *testing.T) {
 			r.Header.Set("Sec-GPC", c.header)
 			serve(h, r)
 			assert.Equal(t, c.want, seen)
+			require.Len(t, fake.requests, 1)
+			assert.Equal(t, c.header == "1", fake.requests[0].OptedOut)
 		})
 	}
 }
