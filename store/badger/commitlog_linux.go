@@ -34,8 +34,6 @@ func newCommitLog(dir string, opts Options) *commitLog {
 	return &commitLog{dir: dir, most: opts.MemTableBytes / 4} // a commit is at most 15 %, see commitLimits
 }
 
-const commitLogSuffix = ".mem"
-
 func (l *commitLog) path(number int) string {
 	return filepath.Join(l.dir, fmt.Sprintf("%05d%s", number, commitLogSuffix))
 }
@@ -72,11 +70,12 @@ func (l *commitLog) take(number int) error {
 	return nil
 }
 
-// sync makes durable what was committed since the last one. A commit is in one
-// log as a whole, and the first that did not fit into one begins the next.
-func (l *commitLog) sync() error {
+// sync makes durable what was committed since the last one, a single commit
+// that wrote key. It is in one log as a whole; the first that did not fit into
+// one begins the next.
+func (l *commitLog) sync(key []byte) error {
 	for {
-		if err := unix.Fdatasync(int(l.file.Fd())); err != nil {
+		if err := l.datasync(); err != nil {
 			return fmt.Errorf("badger: sync %s: %w", l.file.Name(), err)
 		}
 		switch err := l.take(l.number + 1); {
@@ -85,23 +84,31 @@ func (l *commitLog) sync() error {
 		case err != nil:
 			return err
 		}
-		if err := l.holdsCommit(); err != nil {
+		if err := l.holds(key); err != nil {
 			return err
 		}
 	}
 }
 
-// holdsCommit says that a log which was just begun is the one that commits go
+func (l *commitLog) datasync() error {
+	for {
+		if err := unix.Fdatasync(int(l.file.Fd())); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// holds says that a log which was just begun is the one that the commit went
 // to. Nothing would be durable any more if Badger came to keep its log
 // elsewhere.
-func (l *commitLog) holdsCommit() error {
+func (l *commitLog) holds(key []byte) error {
 	part := make([]byte, 64<<10)
-	for at := int64(0); at < l.most; at += int64(len(part) - len(commitKey)) {
+	for at := int64(0); at < l.most; at += int64(len(part) - len(key)) {
 		n, err := l.file.ReadAt(part, at)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("badger: read %s: %w", l.file.Name(), err)
 		}
-		if bytes.Contains(part[:n], commitKey) {
+		if bytes.Contains(part[:n], key) {
 			return nil
 		}
 	}

@@ -58,6 +58,19 @@ func TestCommitsAreSyncedInTheLogThatHoldsThem(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// Also a commit of the store's own may be the one that begins a log.
+func TestALogMayBeginWithAPurge(t *testing.T) {
+	s := openStore(t, t.TempDir(), Options{})
+	first := s.engine.commitLog.number
+	for n := range 150 { // whatever fills a table, the next commit begins another
+		put(t, s, fmt.Sprint(n), make([]byte, 60_000))
+		require.NoError(t, s.engine.mark(nil))
+		put(t, s, fmt.Sprint(n, "again"), make([]byte, 60_000))
+		require.NoError(t, s.engine.notePurge())
+	}
+	assert.Greater(t, s.engine.commitLog.number, first+1)
+}
+
 // A Badger that kept its log elsewhere would lose commits in silence.
 func TestALogThatHoldsNoCommitIsRefused(t *testing.T) {
 	s, err := Open(t.TempDir(), Options{BallastBytes: -1})

@@ -67,14 +67,14 @@ func (b *bdb) number(n uint64) error {
 	if err := txn.Set(commitKey, encodeNumber(n)); err != nil {
 		return err
 	}
-	return b.commit(txn)
+	return b.commit(txn, commitKey)
 }
 
-// commit makes a transaction durable.
-func (b *bdb) commit(txn *engine.Txn) error {
+// commit makes a transaction durable, which wrote key, one of the store's own.
+func (b *bdb) commit(txn *engine.Txn, key []byte) error {
 	err := b.opts.commit(txn)
 	if err == nil && !b.opts.unsynced {
-		err = b.commitLog.sync()
+		err = b.commitLog.sync(key)
 	}
 	if err != nil {
 		return b.fail(err)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -77,6 +78,19 @@ func crashChild(dir, round string) {
 
 // plenty stands for the free space of disks smaller than the store asks for.
 func plenty(string) (uint64, error) { return 1 << 40, nil }
+
+// A process may be killed while it begins a log.
+func TestALogThatWasOnlyBegun(t *testing.T) {
+	for name, size := range map[string]int{"empty": 0, "without a header": 2 * minMemTable} {
+		t.Run(name, func(t *testing.T) {
+			dir := written(t, 20)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "00007"+commitLogSuffix), make([]byte, size), 0o600))
+			s := openStore(t, dir, Options{})
+			assert.Equal(t, []byte("value 19"), get(t, s, "k0019"))
+			put(t, s, "after", []byte("that"))
+		})
+	}
+}
 
 // TestKillLosesNothingAcknowledged kills a writing process at random moments,
 // again and again on the same directory, and looks for everything it had said

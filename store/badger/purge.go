@@ -127,7 +127,7 @@ func (b *bdb) mark(touch [][]byte) error {
 	if err != nil {
 		return err
 	}
-	return b.commit(txn)
+	return b.commit(txn, flushKey)
 }
 
 // stale are the tables at the bottom that hold deleted data.
@@ -198,7 +198,7 @@ func (b *bdb) notePurge() error {
 	if err := txn.Set(purgedKey, encodeNumber(uint64(max(0, b.opts.Now().Unix())))); err != nil { //nolint:gosec // not negative
 		return err
 	}
-	return b.commit(txn)
+	return b.commit(txn, purgedKey)
 }
 
 // readers counts the open snapshots, so that a purge can wait for those of

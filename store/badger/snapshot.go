@@ -187,7 +187,7 @@ func (c *batch) Commit(writes []store.Write) error {
 	if err := fill(txn, writes, number); err != nil {
 		return err
 	}
-	if err := c.b.commit(txn); err != nil {
+	if err := c.b.commit(txn, commitKey); err != nil {
 		return err
 	}
 	c.b.committed.Store(number)

@@ -35,6 +35,9 @@ func (b *bdb) verify() error {
 		return err
 	}
 	defer func() { _ = lock.Close() }() // Badger locks it again for itself
+	if err := dropBegunLogs(b.dir); err != nil {
+		return fmt.Errorf("badger: log that was only begun: %w", err)
+	}
 	note, err := takeNote(b.dir)
 	if err != nil {
 		return err
