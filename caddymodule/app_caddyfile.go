@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/dustin/go-humanize"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
@@ -41,6 +42,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	people_tracking {
 //		store            badger <directory> {
 //			accept_loss
+//			memtable <size>
 //		}
 //		store            postgres <connection string>
 //		session_timeout  <duration>
@@ -137,11 +139,27 @@ func (a *App) parseStore(d *caddyfile.Dispenser) error {
 	switch args[0] {
 	case engineBadger:
 		a.Store.Directory = args[1]
-		return options{"accept_loss": flag(&a.Store.AcceptLoss)}.parseBlock(d)
+		return options{"accept_loss": flag(&a.Store.AcceptLoss), "memtable": a.Store.parseMemtable}.parseBlock(d)
 	case enginePostgres:
 		a.Store.DSN = args[1]
 	default:
 		return d.Errf("store: the first argument is no engine, allowed are %s", allowed(engineWords))
+	}
+	return nil
+}
+
+func (s *Store) parseMemtable(d *caddyfile.Dispenser) error {
+	var size string
+	if !d.AllArgs(&size) {
+		return d.ArgErr()
+	}
+	bytes, err := humanize.ParseBytes(size)
+	if err != nil {
+		return d.Errf("memtable %s: no size such as 16MiB", size)
+	}
+	s.Memtable = int64(min(bytes, math.MaxInt64)) //nolint:gosec // bounded
+	if err := checkMemtable(s.Memtable); err != nil {
+		return d.WrapErr(err)
 	}
 	return nil
 }

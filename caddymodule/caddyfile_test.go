@@ -30,6 +30,10 @@ func TestAppCaddyfile(t *testing.T) {
 			input: "people_tracking {\nstore badger /srv/people {\naccept_loss\n}\n}",
 			want:  &App{Store: Store{Engine: "badger", Directory: "/srv/people", AcceptLoss: true}},
 		},
+		"ok/store with a larger memtable": {
+			input: "people_tracking {\nstore badger /srv/people {\nmemtable 16MiB\n}\n}",
+			want:  &App{Store: Store{Engine: "badger", Directory: "/srv/people", Memtable: 16 << 20}},
+		},
 		"ok/database": {
 			input: "people_tracking {\nstore postgres {env.PEOPLE_DSN}\n}",
 			want:  &App{Store: Store{Engine: "postgres", DSN: "{env.PEOPLE_DSN}"}},
@@ -125,7 +129,11 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/store without path":     {input: "people_tracking {\nstore badger\n}", err: "store badger <directory>"},
 		"fail/store of three":         {input: "people_tracking {\nstore badger a b\n}", err: "store badger <directory>"},
 		"fail/unknown store":          {input: "people_tracking {\nstore sqlite x\n}", err: "the first argument is no engine, allowed are badger and postgres"},
-		"fail/option of a store":      {input: "people_tracking {\nstore badger a {\nsync off\n}\n}", err: `unrecognized option "sync", allowed are accept_loss`},
+		"fail/option of a store":      {input: "people_tracking {\nstore badger a {\nsync off\n}\n}", err: `unrecognized option "sync", allowed are accept_loss and memtable`},
+		"fail/memtable missing":       {input: "people_tracking {\nstore badger a {\nmemtable\n}\n}", err: "wrong argument count"},
+		"fail/memtable's size":        {input: "people_tracking {\nstore badger a {\nmemtable large\n}\n}", err: "memtable large: no size such as 16MiB, at Testfile:3"},
+		"fail/small memtable":         {input: "people_tracking {\nstore badger a {\nmemtable 4MiB\n}\n}", err: "memtable 4.0 MiB is not between 8.0 MiB and 256 MiB, at Testfile:3"},
+		"fail/huge memtable":          {input: "people_tracking {\nstore badger a {\nmemtable 16GiB\n}\n}", err: "is not between"},
 		"fail/losses of a database":   {input: "people_tracking {\nstore postgres a {\naccept_loss\n}\n}", err: `unrecognized option "{"`},
 		"fail/duration":               {input: "people_tracking {\nvisitor_ttl soon\n}", err: `visitor_ttl: "soon" is no duration such as 30m, 24h or 45d`},
 		"fail/duration too short":     {input: "people_tracking {\nsession_timeout 10ms\n}", err: "session_timeout: 10ms is under 1s"},

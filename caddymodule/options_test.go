@@ -173,7 +173,8 @@ func TestJSONIsJudgedLikeTheCaddyfile(t *testing.T) {
 	c := newInstance(t)
 	for name, test := range map[string]struct{ app, handler, err string }{
 		"fail/store":          {app: `"store":{"engine":"sqlite"}`, err: `unknown store "sqlite", allowed are badger and postgres`},
-		"fail/place of both":  {app: `"store":{"engine":"postgres","directory":"x"}`, err: "directory and accept_loss are for the engine badger"},
+		"fail/place of both":  {app: `"store":{"engine":"postgres","directory":"x"}`, err: "directory, accept_loss and memtable are for the engine badger"},
+		"fail/memtable":       {app: `"store":{"directory":"x","memtable":-1}`, err: "memtable 0 B is not between"},
 		"fail/dsn of badger":  {app: `"store":{"dsn":"x"}`, err: "a dsn is for the engine postgres"},
 		"fail/empty dsn":      {app: `"store":{"engine":"postgres","dsn":"{env.PEOPLE_TEST_NONE}"}`, err: "the dsn is empty"},
 		"fail/empty place":    {app: `"store":{"directory":"{env.PEOPLE_TEST_NONE}"}`, err: "the directory is empty"},

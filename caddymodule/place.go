@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/dustin/go-humanize"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
@@ -30,6 +31,10 @@ type Store struct {
 	// was acknowledged, without what it lost. Default: false, such a store is
 	// refused, so that a backup can be put in its place.
 	AcceptLoss bool `json:"accept_loss,omitempty"`
+	// Bytes of Badger's table in memory, which is filled and then written to the
+	// disk. A larger one takes bursts with less processor time and as much more
+	// memory, up to four times over. From 8 MiB to 256 MiB. Default: 8 MiB.
+	Memtable int64 `json:"memtable,omitempty"`
 	// The connection string of the database, as a URL or as key=value pairs.
 	// Global placeholders such as `{env.PEOPLE_DSN}` keep it out of the
 	// configuration.
@@ -56,8 +61,8 @@ func (s Store) place(repl *caddy.Replacer) (place, error) {
 		}
 		return s.badger(repl)
 	case enginePostgres:
-		if s.Directory != "" || s.AcceptLoss {
-			return place{}, errors.New("store: directory and accept_loss are for the engine badger")
+		if s.Directory != "" || s.AcceptLoss || s.Memtable != 0 {
+			return place{}, errors.New("store: directory, accept_loss and memtable are for the engine badger")
 		}
 		return s.postgres(repl)
 	}
@@ -72,6 +77,9 @@ func (s Store) badger(repl *caddy.Replacer) (place, error) {
 	if dir == "" {
 		return place{}, errors.New("store: the directory is empty")
 	}
+	if err := checkMemtable(s.Memtable); err != nil {
+		return place{}, err
+	}
 	canonical, err := canonicalDir(dir)
 	if err != nil {
 		return place{}, err
@@ -82,13 +90,28 @@ func (s Store) badger(repl *caddy.Replacer) (place, error) {
 
 		ledger: tracker.LedgerFile(canonical + tracker.LedgerSuffix),
 		open: func(log *slog.Logger) (store.Store, error) {
-			engine, err := badger.Open(canonical, badger.Options{Logger: log, AcceptLoss: s.AcceptLoss})
+			engine, err := badger.Open(canonical, badger.Options{Logger: log, AcceptLoss: s.AcceptLoss, MemTableBytes: s.Memtable})
 			if err != nil {
 				return nil, err
 			}
 			return prepared(context.Background(), engine)
 		},
 	}, nil
+}
+
+// Bounds of the table in memory: below, a call would not fit into a commit, and
+// above it would be given by mistake.
+const (
+	minMemtable = 8 << 20
+	maxMemtable = 256 << 20
+)
+
+func checkMemtable(bytes int64) error {
+	if bytes != 0 && (bytes < minMemtable || bytes > maxMemtable) {
+		return fmt.Errorf("store: memtable %s is not between %s and %s",
+			humanize.IBytes(uint64(max(0, bytes))), humanize.IBytes(minMemtable), humanize.IBytes(maxMemtable)) //nolint:gosec // not negative
+	}
+	return nil
 }
 
 func (s Store) postgres(repl *caddy.Replacer) (place, error) {

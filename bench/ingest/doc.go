@@ -16,6 +16,7 @@
 //	go run ./bench/ingest -part rate -rounds 12
 //	go run ./bench/ingest -part transactions,merge,memory
 //	go run ./bench/ingest -part rate -rounds 2 -cases '1 call, 256' -cpuprofile ours.prof
+//	PEOPLE_BENCH_MEMTABLE=16MiB go run ./bench/ingest -part rate,memory
 //
 // Browsers are known before anything is measured, 20,000 of them: a request
 // stands for one of some thousand that are active, in turns, each for ten

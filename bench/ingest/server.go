@@ -109,7 +109,9 @@ http://%s {
 `
 
 const people = `people_tracking {
-		store badger %s
+		store badger %s {
+			memtable {$PEOPLE_BENCH_MEMTABLE:8MiB}
+		}
 		rate_limit {
 			device 1e9 1000000000
 			address 1e9 1000000000
