@@ -95,10 +95,14 @@ func TestMetricsOfTheStore(t *testing.T) {
 // gated is an engine whose commits wait.
 type gated struct {
 	*memory.Engine
-	gate chan struct{}
+	begun, gate chan struct{}
 }
 
 func (g gated) Begin() (store.Batch, error) {
+	select {
+	case g.begun <- struct{}{}:
+	default:
+	}
 	<-g.gate
 	return g.Engine.Begin()
 }
@@ -109,8 +113,10 @@ func TestB35FullQueueIsAnsweredWith503(t *testing.T) {
 	c := newInstance(t)
 	require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\n}", c.siteOf(upstream(t, nil))))
 	noted(t) // else this waits in the queue as well
-	gate := make(chan struct{})
-	slow := store.NewGroup(gated{memory.NewEngine(), gate}, store.GroupOptions{Queue: 1, Batch: 1})
+	engine := gated{memory.NewEngine(), make(chan struct{}, 1), make(chan struct{})}
+	letGo := sync.OnceFunc(func() { close(engine.gate) })
+	t.Cleanup(letGo) // else closing the store waits for ever
+	slow := store.NewGroup(engine, store.GroupOptions{Queue: 1, Batch: 1})
 	pooled, err := appNow(t).lease.take()
 	require.NoError(t, err)
 	pooled.mu.Lock()
@@ -119,15 +125,16 @@ func TestB35FullQueueIsAnsweredWith503(t *testing.T) {
 	pooled.mu.Unlock()
 	put := func(tx store.Tx) error { return tx.Put([]byte("k"), []byte("v")) }
 	var waiting sync.WaitGroup
-	for range 2 { // one that the writer has taken, one in the queue
-		waiting.Go(func() { assert.NoError(t, slow.Update(context.Background(), put)) })
-	}
+	update := func() { assert.NoError(t, slow.Update(context.Background(), put)) }
+	waiting.Go(update)
+	<-engine.begun // the writer has taken it
+	waiting.Go(update)
 	require.Eventually(t, func() bool { return slow.Stats().Queue == 1 }, 10*time.Second, time.Millisecond)
 	got := c.call("/_people", "auto")
 	assert.Equal(t, http.StatusServiceUnavailable, got.status)
 	assert.NotEmpty(t, got.header.Get("Retry-After"))
 	assert.Equal(t, 1, scripts(c.get("/").body), "pages do not wait")
-	close(gate)
+	letGo()
 	waiting.Wait()
 	require.Eventually(t, func() bool { return c.call("/_people", "auto").status == http.StatusOK }, 10*time.Second, time.Millisecond)
 	require.NoError(t, slow.Close())

@@ -49,10 +49,18 @@ func (g *gate) readTable(t liveTable) error {
 // closedCleanly is a store with several tables, which was closed.
 func closedCleanly(t *testing.T, opts Options) (dir string) {
 	t.Helper()
+	dir = closedAfter(t, opts, 14)
+	require.Greater(t, len(tablesIn(t, dir)), 2)
+	return dir
+}
+
+// closedAfter is a store that was closed after some updates of 900 KB.
+func closedAfter(t *testing.T, opts Options, updates int) (dir string) {
+	t.Helper()
 	dir = t.TempDir()
 	s := openStore(t, dir, opts)
 	random := rand.NewChaCha8([32]byte{})
-	for i := range 14 {
+	for i := range updates {
 		require.NoError(t, s.Update(context.Background(), func(tx store.Tx) error {
 			value := make([]byte, 60_000)
 			for j := range 15 {
@@ -66,7 +74,6 @@ func closedCleanly(t *testing.T, opts Options) (dir string) {
 	}
 	require.NoError(t, s.Close())
 	require.FileExists(t, filepath.Join(dir, closedName))
-	require.Greater(t, len(tablesIn(t, dir)), 2)
 	return dir
 }
 
@@ -190,8 +197,12 @@ func TestWhateverIsNotACleanCloseIsReadFirst(t *testing.T) {
 // read, or nothing is amiss; the process goes on in any case.
 func TestDamageAfterACleanClose(t *testing.T) {
 	opts := Options{fileMark: sizeOnly}
-	dir := closedCleanly(t, opts)
-	name := filepath.Base(tablesIn(t, dir)[0].path)
+	// A single table: Badger that cannot open one of several closes the others
+	// while it is still opening them, which the race detector tells.
+	dir := closedAfter(t, opts, 3)
+	tables := tablesIn(t, dir)
+	require.Len(t, tables, 1)
+	name := filepath.Base(tables[0].path)
 	info, err := os.Stat(filepath.Join(dir, name))
 	require.NoError(t, err)
 	var places []int64

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,7 +211,11 @@ func TestADamagedTableCanBeAccepted(t *testing.T) {
 // in use looks for it itself.
 func TestATableIsDamagedWhileTheStoreIsOpen(t *testing.T) {
 	dir := t.TempDir()
-	s := openStore(t, dir, Options{VerifyInterval: time.Millisecond})
+	var reads atomic.Int64
+	s := openStore(t, dir, Options{VerifyInterval: time.Millisecond, readTable: func(t liveTable) error {
+		defer reads.Add(1)
+		return readTable(t)
+	}})
 	for i := range 10 {
 		put(t, s, fmt.Sprint("k", i), make([]byte, 2000))
 	}
@@ -218,7 +223,8 @@ func TestATableIsDamagedWhileTheStoreIsOpen(t *testing.T) {
 	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
 	require.NoError(t, err)
 	require.Len(t, tables, 1)
-	s.engine.verifyAgain()
+	whole := reads.Load() + 2
+	require.Eventually(t, func() bool { return reads.Load() >= whole }, 10*time.Second, time.Millisecond)
 	assert.False(t, s.Stats().Damaged)
 	file, err := os.OpenFile(tables[0], os.O_RDWR, 0)
 	require.NoError(t, err)
