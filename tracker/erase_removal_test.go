@@ -147,3 +147,30 @@ func TestB33RestoreReplaysErasures(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, erased, "it may be repeated")
 }
+
+// A browser whose visitor was overdue went on as another device, of which it may
+// not have heard. If that one is erased and removed first, the cookie of before
+// stands for what was erased.
+func TestB33CookieOfBeforeAnErasedDevice(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	cookie := b.device
+	w.now = w.now.Add(DefaultVisitorTTL + time.Minute) // and its deletion did not run yet
+	b.device, b.deviceUntil, b.epoch = cookie, time.Time{}, ""
+	b.open()
+	require.NotEqual(t, cookie, b.device)
+	b.startChat()
+	made := b.at(time.Second, "made before")
+	w.erase(b.person().ID)
+	require.NoError(t, w.service.finishJobs(t.Context()))
+	w.pass(time.Minute)
+	require.Empty(t, ofTable(w, tableDevice))
+
+	late := w.browser("anna")
+	late.device = cookie
+	made.Epoch = ""
+	late.send(late.request(made))
+	assert.Empty(t, ofTable(w, tableDevice), "nothing is made of it")
+	assert.Empty(t, ofTable(w, tableEvent))
+}

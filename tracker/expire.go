@@ -82,7 +82,8 @@ func (w *work) forgetDevice(p *profile) error {
 
 // passOn lets the cookies and boots of a device that is deleted lead to its
 // successor, where there is one: the browser may not have heard of a newer
-// cookie yet, and must not become a third device (B8).
+// cookie yet, and must not become a third device (B8). A successor that is gone
+// already was erased, and so is what these cookies stand for (B33).
 func (w *work) passOn(d *device) error {
 	next := &device{}
 	if !d.successor.zero() {
@@ -90,9 +91,10 @@ func (w *work) passOn(d *device) error {
 		if err != nil {
 			return err
 		}
-		if found != nil {
-			next = found
+		if found == nil {
+			return w.entombAll(d, millis(w.now))
 		}
+		next = found
 	}
 	tokens, err := w.inherit(tableToken, d, d.tokens, next.id, maxTokens-len(next.tokens))
 	if err != nil {

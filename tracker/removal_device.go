@@ -46,15 +46,8 @@ func (r *removal) removeDevice(d *device, at int64) (done bool, err error) {
 	if !r.spend(2*len(d.tokens) + 2*len(d.boots) + len(d.epochs) + 2) {
 		return false, nil
 	}
-	for _, token := range d.tokens {
-		if err := r.entomb(tableToken, token, d, at); err != nil {
-			return false, err
-		}
-	}
-	for _, boot := range d.boots {
-		if err := r.entomb(tableBoot, boot, d, at); err != nil {
-			return false, err
-		}
+	if err := r.entombAll(d, at); err != nil {
+		return false, err
 	}
 	for _, ep := range d.epochs {
 		if err := r.tx.Delete(referenceKey(d.account, ep.profile, tableDevice, d.id[:])); err != nil {

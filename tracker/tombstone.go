@@ -27,6 +27,21 @@ func decodeTombstone(value []byte) (t tombstone, err error) {
 	return t, err
 }
 
+// entombAll puts tombstones in the place of a device's cookies and boots.
+func (w *work) entombAll(d *device, at int64) error {
+	for _, token := range d.tokens {
+		if err := w.entomb(tableToken, token, d, at); err != nil {
+			return err
+		}
+	}
+	for _, boot := range d.boots {
+		if err := w.entomb(tableBoot, boot, d, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // entomb puts a tombstone in the place of a cookie or boot, unless it leads to
 // another device by now.
 func (w *work) entomb(table byte, hash digest, d *device, at int64) error {
