@@ -64,6 +64,10 @@ func webAddress(text string) string {
 	if err != nil || address.Host == "" || (address.Scheme != "https" && address.Scheme != "http") {
 		return ""
 	}
+	// What is no host, as in "https://shop(", is escaped into what nobody reads.
+	if _, err := url.Parse(address.String()); err != nil {
+		return ""
+	}
 	return text
 }
 
