@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // field is a name with a value as a page shows it.
@@ -64,8 +66,11 @@ func webAddress(text string) string {
 	if err != nil || address.Host == "" || (address.Scheme != "https" && address.Scheme != "http") {
 		return ""
 	}
-	// What is no host, as in "https://shop(", is escaped into what nobody reads.
-	if _, err := url.Parse(address.String()); err != nil {
+	// No host has parentheses, as in "https://shop(", which the template
+	// would escape into what no browser goes to.
+	if strings.ContainsFunc(address.Host, func(r rune) bool {
+		return r < utf8.RuneSelf && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(".-_:[]", r)
+	}) {
 		return ""
 	}
 	return text
