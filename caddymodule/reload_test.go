@@ -105,8 +105,10 @@ func TestB34StoreThatLostCommits(t *testing.T) {
 	older, newer := filepath.Join(c.dir, "older"), filepath.Join(c.dir, "newer")
 	for _, dir := range []string{older, newer} {
 		require.NoError(t, c.load("people_tracking {\nstore badger "+dir+"\n}", site))
-		if dir == newer {
-			c.tracks()
+		for range 5 { // a store notes a thing or two of its own when it is opened
+			if dir == newer {
+				c.tracks()
+			}
 		}
 		require.NoError(t, caddy.Stop())
 	}
