@@ -53,23 +53,19 @@ func (c *checker) profileEntry(e store.Entry) error {
 // recordOf is the record that stands under the key of a profile, or which the
 // key leads to; nil when it can't be read, which is reported.
 func (c *checker) recordOf(a Account, i id, value []byte) (*profile, error) {
-	place, err := placeOf(value)
+	p, err := decodeProfile(a, i, value)
 	if !c.decoded(err) {
 		return nil, nil //nolint:nilnil // reported
 	}
-	if place.zero() {
-		p, err := decodeProfile(a, i, value)
-		if !c.decoded(err) {
-			return nil, nil //nolint:nilnil // reported
-		}
+	if p.place.zero() {
 		return p, nil
 	}
-	d, err := c.device(a, place)
+	d, err := c.device(a, p.place)
 	if err != nil {
 		return nil, err
 	}
 	if d == nil || d.visitor == nil || d.visitor.id != i {
-		c.wrong("a visitor whose record is not with device %s", place)
+		c.wrong("a visitor whose record is not with device %s", p.place)
 		return nil, nil //nolint:nilnil // reported
 	}
 	return d.visitor, nil

@@ -37,7 +37,8 @@ type profile struct {
 	absorbed uint64 // leads that are part of this person, with their properties
 	extras   extras // what else may be stored of a person
 
-	within *device // the device whose record holds this one, nil when it stands by itself
+	place  id      // the device whose record holds this one, where only that was read
+	within *device // that device, nil when the record stands by itself
 	dirty  bool
 }
 
@@ -182,6 +183,8 @@ func (p *profile) take(f field) {
 		p.open.queued = f.int()
 	case 25:
 		p.open.count = f.value
+	case placeField:
+		p.place = f.id()
 	case 26:
 		p.open.bare = f.bool()
 	}

@@ -24,15 +24,17 @@ func (p *profile) standsWith(d *device) bool {
 // that of its device.
 func visitorPlace(device id) []byte {
 	e := newEncoder(24)
-	e.id(30, device)
+	e.id(placeField, device)
 	return e.b
 }
+
+const placeField = 30
 
 // placeOf is the device that holds a visitor's record, zero when the value is
 // the record itself.
 func placeOf(value []byte) (device id, err error) {
 	err = decodeValue(value, func(f field) {
-		if f.number == 30 {
+		if f.number == placeField {
 			device = f.id()
 		}
 	})
@@ -79,14 +81,11 @@ func readProfile(r store.Reader, a Account, i id) (*profile, error) {
 	if err != nil || len(value) == 0 {
 		return nil, err
 	}
-	place, err := placeOf(value)
-	if err != nil {
-		return nil, err
+	p, err := decodeProfile(a, i, value)
+	if err != nil || p.place.zero() {
+		return p, err
 	}
-	if place.zero() {
-		return decodeProfile(a, i, value)
-	}
-	d, err := readDevice(r, a, place)
+	d, err := readDevice(r, a, p.place)
 	if err != nil || d == nil || d.visitor == nil || d.visitor.id != i {
 		return nil, err
 	}

@@ -65,17 +65,13 @@ func (w *work) load(i id) (*profile, error) {
 	if err != nil || len(value) == 0 {
 		return nil, err
 	}
-	place, err := placeOf(value)
-	if err != nil {
-		return nil, err
-	}
-	if !place.zero() {
-		_, err := w.loadDevice(place)
-		return w.profiles[i], err
-	}
 	p, err := decodeProfile(w.req.Account, i, value)
 	if err != nil {
 		return nil, err
+	}
+	if !p.place.zero() {
+		_, err := w.loadDevice(p.place)
+		return w.profiles[i], err
 	}
 	w.profiles[i] = p
 	return p, nil
