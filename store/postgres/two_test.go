@@ -24,4 +24,7 @@ func (s *two) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return s.next().Update(ctx, fn)
 }
 
+// Each implements storetest.Several.
+func (s *two) Each() []store.Store { return s.stores[:] }
+
 func (s *two) Close() error { return errors.Join(s.stores[0].Close(), s.stores[1].Close()) }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
@@ -91,8 +92,7 @@ var outcomes = map[string]func(*testing.T, store.Store){
 	},
 	// While the writer is held by one update, those that wait can be given up.
 	"fail/a context that ends while waiting": func(t *testing.T, s store.Store) {
-		held, release := hold(s)
-		<-held
+		release := hold(t, s)
 		ctx, cancel := context.WithCancel(context.Background())
 		outcome := make(chan error)
 		go func() {
@@ -123,22 +123,40 @@ var outcomes = map[string]func(*testing.T, store.Store){
 	},
 }
 
-// hold starts an update that keeps the writer until release is called, which
-// returns its outcome.
-func hold(s store.Store) (held chan struct{}, release func() error) {
-	held = make(chan struct{})
-	free, outcome := make(chan struct{}), make(chan error, 1)
-	var once sync.Once
-	go func() {
-		outcome <- s.Update(context.Background(), func(tx store.Tx) error {
-			once.Do(func() { close(held) })
-			<-free
-			return tx.Put([]byte("held"), value(0))
-		})
-	}()
-	return held, func() error {
-		close(free)
-		return <-outcome
+// Several is a store that stands for those of several processes, each of which
+// has a writer of its own.
+type Several interface{ Each() []store.Store }
+
+// hold keeps the writers of s busy from when it returns until release, which
+// comes at the end of a test that failed, too: what waits would never end.
+func hold(t *testing.T, s store.Store) (release func() error) {
+	writers := []store.Store{s}
+	if several, ok := s.(Several); ok {
+		writers = several.Each()
+	}
+	var held sync.WaitGroup
+	free, outcome := make(chan struct{}), make(chan error, len(writers))
+	for i, writer := range writers {
+		held.Add(1)
+		begun := sync.OnceFunc(held.Done)
+		go func() {
+			defer begun() // where it fails
+			outcome <- writer.Update(context.Background(), func(tx store.Tx) error {
+				begun()
+				<-free
+				return tx.Put(fmt.Appendf(nil, "held%d", i), value(0))
+			})
+		}()
+	}
+	held.Wait()
+	letGo := sync.OnceFunc(func() { close(free) })
+	t.Cleanup(letGo)
+	return func() (err error) {
+		letGo()
+		for range writers {
+			err = errors.Join(err, <-outcome)
+		}
+		return err
 	}
 }
 
@@ -151,8 +169,7 @@ var closing = map[string]func(*testing.T, store.Store){
 		assert.NoError(t, s.Close())
 	},
 	"ok/close waits for what was accepted": func(t *testing.T, s store.Store) {
-		held, release := hold(s)
-		<-held
+		release := hold(t, s)
 		var wg sync.WaitGroup
 		outcomes := make([]error, racers)
 		for i := range racers {
