@@ -133,7 +133,7 @@ func TestViews(t *testing.T) {
 		// its lock, which the browser counts as holding it. The entry makes the
 		// next page ask for that lock.
 		p.eval(`while (!(await navigator.locks.query()).held.length || Object.keys(localStorage).length > 1) await new Promise(r => setTimeout(r, 10));
-			localStorage[(await navigator.locks.query()).held[0].name] = '[]'`)
+			localStorage[(await navigator.locks.query()).held[0].name + '-1000'] = 'null'`)
 		p.open("/next")
 		s.waitFor("init", "page", "init", "page")
 		// Not with chromedp's own action, which waits for a load event: a

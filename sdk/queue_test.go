@@ -137,29 +137,57 @@ func TestPageEnd(t *testing.T) {
 	})
 }
 
+// entry is the expression of a stored call of a page that is named by its letter.
+func entry(page string, number int, at string) string {
+	id := fmt.Sprintf("%s-%d", pageNamed(page), number)
+	return fmt.Sprintf(`localStorage['people' + location.origin + '/_people/v1/batch-%s'] = JSON.stringify({at: %s, key: 'k', id: 'people' + location.origin + '/_people/v1/batch-%[1]s', size: 200, method: 'track',
+		body: '"id":"%[1]s","at":"2026-11-22T10:00:00.000Z","method":"track","params":{"eventId":"%[3]s-%[4]d"}', page: '{"url":"https://shop.example/"}', away: 0});`, id, at, page, number)
+}
+
+// pageNamed is as long as the name of a page instance.
+func pageNamed(letter string) string { return strings.Repeat(letter, 16) }
+
 func TestQueuesOfOtherTabs(t *testing.T) {
-	entry := func(id, at string) string {
-		return fmt.Sprintf(`[{at: %s, key: 'k', id: '%s', size: 200, body: '"id":"%s","at":"2026-11-22T10:00:00.000Z","method":"track","params":{"eventId":"%s"}', page: '{"url":"https://shop.example/"}'}]`, at, id, id, id)
-	}
 	s, p := open(t, "")
 	// A page that is gone, one that lives, one that is gone since yesterday,
-	// and things that are no queues.
-	p.eval(`const prefix = 'people' + location.origin + '/_people/v1/batch-';
-		localStorage[prefix + 'gone'] = JSON.stringify(` + entry("gone-1", "Date.now()") + `);
-		localStorage[prefix + 'old'] = JSON.stringify(` + entry("old-1", "Date.now() - 25 * 3600e3") + `);
-		localStorage[prefix + 'alive'] = JSON.stringify(` + entry("alive-1", "Date.now()") + `);
-		localStorage[prefix + 'broken'] = '[{'; localStorage[prefix + 'odd'] = 'null'; localStorage.peoplesoft = '[1]';
-		await new Promise(held => navigator.locks.request(prefix + 'alive', () => { held(); return new Promise(() => {}) }))`)
+	// and things that are no calls.
+	p.eval(entry("a", 2, "Date.now()") + entry("a", 10, "Date.now()") + entry("a", 1, "Date.now()") + entry("b", 1, "Date.now() - 25 * 3600e3") + entry("c", 1, "Date.now()") + `
+		const prefix = 'people' + location.origin + '/_people/v1/batch-';
+		localStorage[prefix + '` + pageNamed("d") + `-1'] = '[{'; localStorage[prefix + '` + pageNamed("e") + `-1'] = 'null'; localStorage.peoplesoft = '[1]';
+		await new Promise(held => navigator.locks.request(prefix + '` + pageNamed("c") + `', () => { held(); return new Promise(() => {}) }))`)
 	second := p.sibling().open("/")
 	require.JSONEq(t, succeeded, second.eval(start))
-	s.until("the adopted call", func(b []batch) bool { return strings.Contains(fmt.Sprint(s.calls()), "gone-1") })
+	s.until("the adopted calls", func(b []batch) bool { return strings.Contains(fmt.Sprint(s.calls()), "a-10") })
 	require.JSONEq(t, succeeded, second.eval(`return sdk.track('after')`))
-	assert.NotContains(t, s.calls(), `track {"eventId":"old-1"}`, "nothing outlives 24 hours")
-	assert.NotContains(t, s.calls(), `track {"eventId":"alive-1"}`, "a living page keeps its queue")
-	assert.Equal(t, `["alive"]`, p.eval(`return Object.keys(localStorage).map(k => k.split('-')[1]).filter(k => /gone|old|alive/.test(k))`))
+	calls := slices.DeleteFunc(s.calls(), func(call string) bool { return !strings.HasPrefix(call, "track") })
+	assert.Equal(t, []string{`track {"eventId":"a-1"}`, `track {"eventId":"a-2"}`, `track {"eventId":"a-10"}`, `track {"eventId":"after"}`}, calls,
+		"in the order they were made; nothing outlives 24 hours, and a living page keeps its own")
+	assert.Equal(t, `["c"]`, p.eval(`return Object.keys(localStorage).map(k => k.split('-')[1]?.[0]).filter(k => /[abc]/.test(k))`))
 	assert.Equal(t, `"[1]"`, p.eval(`return localStorage.peoplesoft`))
 	p.clean()
 	second.clean()
+}
+
+// Another process of the browser shows what was stored a little later, even to
+// one that holds a lock: what a page does not see yet it must not remove.
+func TestCallThatShowsLate(t *testing.T) {
+	s, p := open(t, "")
+	s.add("/late", TagOptions{}, stub+`<script>
+		const late = key => key.endsWith('`+pageNamed("a")+`-2');
+		Object.defineProperty(window, 'localStorage', { value: new Proxy(localStorage, {
+			ownKeys: storage => Reflect.ownKeys(storage).filter(key => !late(key)),
+			get: (storage, key) => late(key) ? undefined : storage[key],
+		}) })</script>`)
+	p.eval(entry("a", 1, "Date.now()") + entry("a", 2, "Date.now()"))
+	second := p.sibling().open("/late")
+	require.JSONEq(t, succeeded, second.eval(start))
+	s.until("the call it sees", func([]batch) bool { return strings.Contains(fmt.Sprint(s.calls()), "a-1") })
+	require.JSONEq(t, succeeded, second.eval(`return sdk.track('after')`))
+	assert.Equal(t, `["2"]`, p.eval(`return Object.keys(localStorage).filter(k => k.includes('-aaaa')).map(k => k.split('-').pop())`))
+	second.open("/")
+	require.JSONEq(t, succeeded, second.eval(start))
+	s.until("the other one", func([]batch) bool { return strings.Contains(fmt.Sprint(s.calls()), "a-2") })
+	assert.Len(t, slices.DeleteFunc(s.calls(), func(call string) bool { return !strings.Contains(call, `"a-`) }), 2)
 }
 
 // Pages that are left at once, a server that refuses or loses every second

@@ -1,35 +1,33 @@
-// Takes over the queues of pages that are gone. The lock of a queue's name says
-// whether its page lives.
+// Takes over the calls of pages that are gone. A lock named as their page says
+// whether it lives, or another page has taken them over.
 
 import { consented } from './consent';
-import { own, queue } from './queue';
-import { schedule } from './sender';
+import { Call, add, own, queue } from './queue';
+import { send } from './sender';
 import { each } from './storage';
 
-const lock = (name: string, options: LockOptions, run: (lock: Lock | null) => unknown) =>
-  navigator.locks?.request(name, options, run).catch(() => {});
-
-let release: (() => void) | void;
-
-// hold keeps others from taking the queue while this page lives. A lock held
-// by a sleeping page would evict it from the back/forward cache, so it is let
-// go at pagehide.
-export const hold = () => {
-  if (release) return;
-  release = () => {};
-  lock(own, {}, () => new Promise<void>((done) => (release = done)));
+// adopt takes what nobody holds, and keeps others from what is this page's own.
+export const adopt = () => {
+  const names = new Set([own]);
+  if (consented()) each((key) => key[own.length] && names.add(key.slice(0, own.length)));
+  for (const name of names)
+    navigator.locks
+      ?.request(
+        name,
+        { ifAvailable: true },
+        (free) =>
+          free &&
+          new Promise((release) => {
+            // A lock held by a sleeping page would evict it from the back/forward cache.
+            addEventListener('pagehide', release);
+            // In the order it was made: numbers are the one kind of key that an object sorts.
+            const found: Record<string, Call> = {};
+            each((key) => {
+              if (!queue.some((call) => call.id === key)) found[key.slice(own.length + 1)] = JSON.parse(localStorage[key]);
+            }, name);
+            Object.values(found).forEach(add);
+            send();
+          }),
+      )
+      .catch(() => {});
 };
-
-export const letGo = () => (release = release?.());
-
-// adopt takes what nobody holds.
-export const adopt = () =>
-  consented() &&
-  each((key) =>
-    lock(key, { ifAvailable: true }, (free) => {
-      if (!free || key === own) return;
-      queue.push(...JSON.parse(localStorage[key])); // what is none throws, and stays
-      delete localStorage[key];
-      schedule();
-    }),
-  );

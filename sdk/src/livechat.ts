@@ -59,7 +59,7 @@ const message = ({ isTrusted, origin, data }: MessageEvent) => {
 };
 addEventListener('message', message, true);
 
-let listening = false;
+let listening: boolean | undefined;
 
 // The visitor goes into the widget's frame: what is received from then on
 // answers him (B9 d). Before that it is a greeting.

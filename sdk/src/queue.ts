@@ -1,15 +1,19 @@
-// The calls of this page that have no answer yet, kept in localStorage under a
-// key of this page instance so that a later page can send what this one could not.
+// The calls that have no answer yet. Each is kept in localStorage under a key of
+// its own, written once and removed once, so that a later page can send what
+// this one could not. A process of the browser may see the storage of before,
+// whatever lock it holds: to change or move what is stored would lose calls.
 
 import { endpoint } from './config';
+import { consented } from './consent';
 import { random } from './device';
 import { MOST_CALLS, MOST_WAITING, DAY, TAB } from './limits';
 import { json } from './page';
 import { Result, fail } from './results';
 import { KEY, write } from './storage';
 
-// Call is stored as it is, but for its functions: the other members are the format.
+// Call is stored as it is, but for its function: the other members are the format.
 export interface Call {
+  id: string; // in localStorage: the page instance's, and a number
   at: number; // milliseconds since 1970, the browser's clock
   key: string; // API key
   body: string; // members of the call but its page, as JSON without braces
@@ -17,7 +21,7 @@ export interface Call {
   size: number; // bytes it adds to a request, at most
   method: string;
   done?: (result: Result) => void;
-  away?: () => void; // set while it is in a request: a function, which JSON leaves out
+  away?: 0 | 1; // 1 while it is in a request, 0 when there is nothing to store any more
 }
 
 // tab names this page instance in call ids.
@@ -28,9 +32,14 @@ export let queue: Call[] = [];
 
 export const sizeOf = (calls: Call[]) => calls.reduce((sum, { size }) => sum + size, 0);
 
+// add puts a call behind the others. But the server has to read of consent
+// before it reads the rest.
+export const add = (call: Call) => queue[call.method === 'consent' ? 'unshift' : 'push'](call);
+
 // settle takes a call out of the queue with its result.
 export const settle = (call: Call, result: Result) => {
   queue = queue.filter((other) => other !== call);
+  write(call.id);
   call.done?.(result);
 };
 
@@ -50,9 +59,12 @@ addEventListener('securitypolicyviolation', ({ blockedURI, disposition }) => {
   if (blockedURI === endpoint && disposition === 'enforce') longest = -1;
 });
 
-// save stores the queue, but nothing that may hold a token. Without locks,
-// which only secure contexts have, nobody could take it over safely.
+// save stores what is not stored yet, but nothing that may hold a token. Without
+// locks, which only secure contexts have, nobody could take it over safely.
 export const save = () => {
-  const kept = queue.filter(({ body }) => !body.includes('"token"'));
-  write(own, kept[0] && navigator.locks && json(kept));
+  for (const call of queue)
+    if (call.away == null && navigator.locks && consented() && !call.body.includes('"token"')) {
+      call.away = 0;
+      write(call.id, json(call));
+    }
 };

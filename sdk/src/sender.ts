@@ -5,7 +5,7 @@ import { consented } from './consent';
 import { answered, boot, current } from './device';
 import { CONFIRM, LONGEST, MOST_SENT, MOST_UNANSWERED, PATIENCE } from './limits';
 import { json, moment } from './page';
-import { Call, prune, queue, save, settle, sizeOf, tab } from './queue';
+import { add, own, prune, queue, save, settle, sizeOf, tab } from './queue';
 import { ready } from './ready';
 import { Result, errors, fail, initRequired, notInitialized, warn } from './results';
 import { key } from './session';
@@ -15,10 +15,7 @@ let sequence = 0;
 let limit = MOST_UNANSWERED;
 let failures = 0;
 let reached: any = 1; // whether the last attempt had an answer at all
-let timer: any = true; // of the next attempt; true until calls may leave at all
-let scheduled = false;
-
-ready.then(() => (timer = 0));
+let timer: any = ready.then(() => (timer = 0)); // of the next attempt; a promise until calls may leave at all
 
 // enqueue adds a call and resolves to its result, or five seconds after it
 // could leave to a failure that says the call is kept. onAnswer gets the real
@@ -41,8 +38,8 @@ export const enqueue = (
     const size = new Blob([body, page]).size + 24;
     if (size > MOST_SENT) return resolve(fail(method, 'too large'));
     if (method === 'chat') behind = '+' + id;
-    // The server has to read of consent before it reads the rest.
-    queue[method === 'consent' ? 'unshift' : 'push']({
+    add({
+      id: own + '-' + sequence,
       at,
       key: key!,
       body,
@@ -56,32 +53,24 @@ export const enqueue = (
       },
     });
     prune();
-    ready.then(() => setTimeout(() => resolve(fail(method, 'sent again later')), CONFIRM));
-    schedule();
-  });
-
-// schedule sends at the end of the turn, so that calls made together travel
-// together, and never before Live Chat is ready.
-export const schedule = (): void => {
-  if (!scheduled)
+    // At the end of the turn, so that calls made together travel together, and
+    // never before Live Chat is ready.
     ready.then(() => {
-      scheduled = false;
+      setTimeout(() => resolve(fail(method, 'sent again later')), CONFIRM);
       send();
     });
-  scheduled = true;
-};
+  });
 
 // send sends what is not on its way yet: when nothing is, or the page ends.
 export const send = async (leaving?: boolean): Promise<void> => {
-  if (timer !== true) save();
+  if (!timer.then) save();
   const away = queue.filter((call) => call.away);
   if (timer || consented() == null || (away[0] && !leaving)) return;
   prune();
   const fresh = queue.filter((call) => !call.away);
-  if (!fresh[0]) return;
   // Before the first answer the last request may be the one that makes the
   // device, so it repeats what is in flight, init first, under the same ids.
-  const first = current() ? fresh : queue;
+  const first = fresh[0] && !current() ? queue : fresh;
   // As many as share an API key and fit.
   let room = MOST_SENT - sizeOf(away);
   const calls = first
@@ -93,7 +82,7 @@ export const send = async (leaving?: boolean): Promise<void> => {
   let status = 0;
   let wait;
   let answer: any;
-  calls.forEach((call) => (call.away = resume));
+  calls.forEach((call) => (call.away = 1));
   try {
     const response = await fetch(endpoint, {
       method: 'POST',
@@ -108,7 +97,7 @@ export const send = async (leaving?: boolean): Promise<void> => {
     wait = +response.headers.get('Retry-After')! * 1e3;
     answer = await response.json();
   } catch {}
-  calls.forEach((call) => (call.away = undefined));
+  calls.forEach((call) => (call.away = 0));
   reached = status;
   const results = status === 200 && answer?.results;
   if (results?.map || /^4(?!29)/.test(status as any)) {
@@ -136,7 +125,7 @@ const resume = (): void => {
 
 // refuse gives up waiting for Live Chat: init first, then what queued behind it.
 export const refuse = (): void => {
-  if (timer === true) queue.forEach((call, i) => settle(call, i ? notInitialized : initRequired));
+  if (timer.then) queue.forEach((call, i) => settle(call, i ? notInitialized : initRequired));
 };
 
 // The network is back: no need to wait, unless the server asked for it.

@@ -7,7 +7,7 @@ import { widget } from './livechat';
 import { json, moment } from './page';
 import { decide } from './consent';
 import { forget } from './device';
-import { adopt, hold, letGo } from './adopt';
+import { adopt } from './adopt';
 import { queue, settle } from './queue';
 import { active, ready } from './ready';
 import { Result, fail, warn } from './results';
@@ -43,10 +43,7 @@ const begin = (apiKey: string, onAnswer?: (result: Result) => void): Promise<Res
   key = apiKey;
   if (decision != null) report(decision);
   const result = enqueue('init', '{}', onAnswer);
-  ready.then(() => {
-    hold();
-    adopt();
-  });
+  ready.then(adopt);
   held.splice(0).forEach((report) => report());
   firstView();
   return result;
@@ -72,7 +69,7 @@ export const consent = (granted: boolean): Result | Promise<Result> => {
   return key ? report(granted) : warn('not_initialized');
 };
 
-let viewed = false;
+let viewed: boolean | undefined;
 
 // firstView counts the page once it is visible and its head with the title is
 // parsed, or now when it is left before that.
@@ -95,20 +92,15 @@ addEventListener('visibilitychange', () => {
   else if (key) adopt();
 });
 
-addEventListener('pagehide', () => {
-  end();
-  letGo();
-});
+addEventListener('pagehide', end);
 
 // Back from the back/forward cache.
 addEventListener('pageshow', ({ persisted }) => {
-  if (!persisted || !key) return;
-  hold();
-  view();
+  if (persisted && key) view();
 });
 
 export const held: Array<() => void> = [];
-let started = false;
+let started: boolean | undefined;
 let token: string | undefined;
 
 // chat reports a state of the Live Chat session, after init where there was

@@ -15,9 +15,10 @@ export const write = (key: string, text?: unknown) => {
   } catch {}
 };
 
-// each calls back with every key that pages of this base path have stored.
-export const each = (use: (key: string) => void) => {
+// each calls back with every key that pages of this base path have stored, or
+// with those of one page.
+export const each = (use: (key: string) => void, prefix = KEY) => {
   try {
-    for (const key in localStorage) if (key.startsWith(KEY)) use(key);
+    for (const key in localStorage) if (key.startsWith(prefix)) use(key);
   } catch {}
 };
