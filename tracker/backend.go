@@ -95,18 +95,16 @@ func (w *work) reported(widgetID string, report ChatReport) (sid string, err err
 }
 
 func (w *work) reportedToken(widgetID, token string) (*chat, error) {
-	claims, err := w.verify(token)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBadToken, err)
-	}
-	if claims.WidgetID != widgetID {
+	claims, invalid, err := w.verify(token)
+	switch {
+	case err != nil:
+		return nil, err
+	case invalid != nil:
+		return nil, fmt.Errorf("%w: %w", ErrBadToken, invalid)
+	case claims.WidgetID != widgetID:
 		return nil, fmt.Errorf("%w: it is of another widget", ErrBadToken)
 	}
-	c, err := w.authenticate(claims, "")
-	if errors.Is(err, errInvalidated) {
-		return nil, fmt.Errorf("%w: %w", ErrBadToken, err)
-	}
-	return c, err
+	return w.authenticate(claims, "")
 }
 
 // InvalidateSession ends every Live Chat session of this sid that was

@@ -1,8 +1,6 @@
 package tracker
 
 import (
-	"errors"
-
 	"github.com/go-json-experiment/json"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
@@ -267,14 +265,14 @@ func (w *work) changeChat(call *Call, params chatParams) (*CallError, error) {
 }
 
 func (w *work) authenticateCall(call *Call, params chatParams) (*CallError, error) {
-	claims, err := w.verify(params.Token)
-	if err != nil {
-		return NewCallError(CodePersonState, err.Error()).by(ruleTokens), nil
+	claims, invalid, err := w.verify(params.Token)
+	switch {
+	case err != nil:
+		return nil, err
+	case invalid != nil:
+		return NewCallError(CodePersonState, invalid.Error()).by(ruleTokens), nil
 	}
 	_, err = w.authenticate(claims, call.ID)
-	if errors.Is(err, errInvalidated) {
-		return NewCallError(CodePersonState, err.Error()).by(ruleTokens), nil
-	}
 	return nil, err
 }
 

@@ -147,26 +147,25 @@ var (
 	errInvalidated = errors.New("the session of the token was invalidated")
 )
 
-// verify checks a Live Chat token (B4).
-func (w *work) verify(token string) (livechat.Claims, error) {
+// verify checks a Live Chat token (B4); invalid says why it authenticates nobody.
+func (w *work) verify(token string) (claims livechat.Claims, invalid, err error) {
 	if w.account.Tokens == nil {
-		return livechat.Claims{}, errNoVerifier
+		return claims, errNoVerifier, nil
 	}
-	return w.account.Tokens.Verify(token, w.now.Add(w.clock.Ahead()))
+	claims, invalid = w.account.Tokens.Verify(token, w.now.Add(w.clock.Ahead()))
+	if invalid != nil || claims.SessionID == "" {
+		return claims, invalid, nil
+	}
+	at, err := w.invalidated(claims.WidgetID, claims.SessionID)
+	if err == nil && at != 0 && claims.IssuedAt.UnixMilli() <= at {
+		invalid = errInvalidated
+	}
+	return claims, invalid, err
 }
 
 // authenticate makes the subject of a verified token the person of this
 // device: the row of the specification's table depends on what it was before.
 func (w *work) authenticate(claims livechat.Claims, cause string) (*chat, error) {
-	if claims.SessionID != "" {
-		at, err := w.invalidated(claims.WidgetID, claims.SessionID)
-		if err != nil {
-			return nil, err
-		}
-		if at != 0 && claims.IssuedAt.UnixMilli() <= at {
-			return nil, errInvalidated
-		}
-	}
 	person, err := w.subject(claims)
 	if err != nil {
 		return nil, err
@@ -215,15 +214,22 @@ func (w *work) renew(c *chat, claims livechat.Claims) {
 }
 
 // succeed ends the session of another subject for this device and gives it a
-// new token; the newcomer never was the visitor (B6).
+// new token; the newcomer never was the visitor (B6). What cookies this browser
+// has of it, the site's among them, must not lead the newcomer back.
 func (w *work) succeed(c *chat) error {
 	d := w.device
-	c.cookies, c.dirty = slices.DeleteFunc(c.cookies, func(k chatCookie) bool { return k.hash == d.chatHash }), true
-	if d.chatHash != (digest{}) {
-		if err := w.bury(c, d.chatHash); err != nil {
+	theirs := func(k chatCookie) bool {
+		return k.hash == d.chatHash || slices.ContainsFunc(d.sites, func(s siteSeen) bool { return s.value == k.hash })
+	}
+	for _, k := range c.cookies {
+		if !theirs(k) {
+			continue
+		}
+		if err := w.bury(c, k.hash); err != nil {
 			return err
 		}
 	}
+	c.cookies, c.dirty = slices.DeleteFunc(c.cookies, theirs), true
 	d.unbind()
 	return w.rotate()
 }

@@ -39,10 +39,8 @@ func (w *work) resolveChat() error {
 			return err
 		}
 	}
-	for _, cookie := range w.req.SiteCookies {
-		if err := w.siteCookie(cookie); err != nil {
-			return err
-		}
+	if err := w.siteCookies(); err != nil {
+		return err
 	}
 	return w.align()
 }
@@ -133,6 +131,7 @@ func (w *work) leftBehind(c *chat) (bool, error) {
 		if sent > d.chatSeen {
 			d.chatSeen, d.dirty = sent, true
 		}
+	case slices.ContainsFunc(w.req.SiteCookies, func(k SiteCookie) bool { return c.knows(k.hash()) }): // the site's says the same
 	case d.chatSeen != 0 && sent > d.chatSeen:
 		return true, nil
 	case d.chatSeen == 0 && d.chatIssued != 0 && w.now.Sub(fromMillis(d.chatIssued)) > underWay:
@@ -276,5 +275,9 @@ func (w *work) align() error {
 	if err != nil || bound == nil {
 		return err
 	}
-	return w.become(bound.profile, reasonChat, "")
+	reason := reasonChat
+	if bound.auth {
+		reason = reasonAuth
+	}
+	return w.become(bound.profile, reason, "")
 }

@@ -20,29 +20,59 @@ func (d *device) hasSeen(cookie SiteCookie) bool {
 	return slices.ContainsFunc(d.sites, func(s siteSeen) bool { return s.value == hash })
 }
 
-// siteCookie takes one of the site's own session cookies into account (B3, B4).
-func (w *work) siteCookie(cookie SiteCookie) error {
+// siteCookies takes the site's own session cookies into account (B3, B4). A
+// browser is in one session: the first name, in the order of the configuration,
+// that tells of one decides, and those behind it may only authenticate. Two
+// values of one name are none.
+func (w *work) siteCookies() error {
+	told := false
+	for _, cookie := range w.req.SiteCookies {
+		if slices.ContainsFunc(w.req.SiteCookies, func(k SiteCookie) bool { return k.Name == cookie.Name && k.Value != cookie.Value }) {
+			w.ignored("it has two values at once")
+			continue
+		}
+		tells, err := w.siteCookie(cookie, told)
+		if err != nil {
+			return err
+		}
+		told = told || tells
+	}
+	return nil
+}
+
+// ignored has the log say why a cookie of the site's was not taken into account.
+func (w *work) ignored(why string) { w.notes = append(w.notes, slog.String("reason", why)) }
+
+// siteCookie takes one of them into account; told says that one before it told
+// of a session, and tells that this one does.
+func (w *work) siteCookie(cookie SiteCookie, told bool) (tells bool, err error) {
 	hash := cookie.hash()
 	record, err := w.cookie(hash)
-	if err != nil || record.ended != 0 {
-		return err // an ended value stays ended
-	}
-	if !record.chat.zero() {
-		return w.knownSiteCookie(cookie.Name, hash)
-	}
-	if livechat.LooksLikeToken(cookie.Value) {
+	switch {
+	case err != nil || record.ended != 0:
+		return false, err // an ended value stays ended
+	case !record.chat.zero():
+		return w.knownSiteCookie(cookie.Name, hash, told)
+	case livechat.LooksLikeToken(cookie.Value):
 		return w.tokenCookie(cookie, hash)
+	case len(cookie.Value) < minSiteCookie || len(cookie.Value) > maxSiteCookie:
+		w.ignored("its value is not 22 to 512 characters long")
+		return false, nil
+	case told:
+		return false, nil
 	}
-	if len(cookie.Value) < minSiteCookie || len(cookie.Value) > maxSiteCookie {
-		w.notes = append(w.notes, slog.String("reason", "the value of the site's cookie is not 22 to 512 characters long"))
-		return nil
-	}
+	return true, w.unknownSiteCookie(cookie.Name, hash)
+}
+
+// unknownSiteCookie joins a value to the session that a signal has started on
+// this device, or starts one by it (B3).
+func (w *work) unknownSiteCookie(name string, hash digest) error {
 	bound, err := w.liveBound()
 	if err != nil {
 		return err
 	}
 	if bound != nil && bound.signal && !bound.hasSiteCookie() {
-		return w.adopt(bound, cookie.Name, hash)
+		return w.adopt(bound, name, hash)
 	}
 	if bound != nil {
 		if err := w.leave(bound); err != nil { // the site began another session
@@ -54,40 +84,40 @@ func (w *work) siteCookie(cookie SiteCookie) error {
 		return err
 	}
 	c.signal = false
-	return w.adopt(c, cookie.Name, hash)
+	return w.adopt(c, name, hash)
 }
 
 // knownSiteCookie binds the device to the session of a value seen before,
 // unless too many devices present it (B3): a value that everybody has is no
 // session.
-func (w *work) knownSiteCookie(name string, hash digest) error {
+func (w *work) knownSiteCookie(name string, hash digest, told bool) (tells bool, err error) {
 	c, err := w.chatOf(hash)
-	if err != nil || c == nil {
-		return err
+	if err != nil || c == nil || told && w.device.chat != c.id {
+		return false, err
 	}
 	if !w.admit(c) {
-		w.notes = append(w.notes, slog.String("reason", "more than 5 devices presented one value of the site's cookie in a day"))
-		return nil
+		w.ignored("more than 5 devices presented one value of it in a day")
+		return false, nil
 	}
 	if w.device.chat != c.id {
 		bound, err := w.liveBound()
 		if err != nil {
-			return err
+			return false, err
 		}
 		if bound != nil {
 			if err := w.leave(bound); err != nil {
-				return err
+				return false, err
 			}
 		}
 		if err := w.join(c); err != nil {
-			return err
+			return false, err
 		}
 		if err := w.issueChatCookie(c); err != nil {
-			return err
+			return false, err
 		}
 	}
 	w.sawSite(name, hash)
-	return nil
+	return true, nil
 }
 
 // admit counts the devices of the day that present a session's site cookie.
@@ -146,15 +176,18 @@ func (w *work) sawSite(name string, hash digest) {
 
 // tokenCookie authenticates by a token in the site's cookie. One that is not
 // valid is no session, and no error of the call either (B4).
-func (w *work) tokenCookie(cookie SiteCookie, hash digest) error {
-	claims, err := w.verify(cookie.Value)
-	if err != nil {
-		w.warnings = append(w.warnings, Warning{Code: "invalid_token_cookie", Message: "The token in the site's session cookie is not valid: " + err.Error()})
-		return nil //nolint:nilerr // a warning of the call, not a fault of the request
+func (w *work) tokenCookie(cookie SiteCookie, hash digest) (tells bool, err error) {
+	claims, invalid, err := w.verify(cookie.Value)
+	switch {
+	case err != nil:
+		return false, err
+	case invalid != nil:
+		w.warnings = append(w.warnings, Warning{Code: "invalid_token_cookie", Message: "The token in the site's session cookie is not valid: " + invalid.Error()})
+		return false, nil
 	}
 	c, err := w.authenticate(claims, "")
 	if err != nil {
-		return err
+		return false, err
 	}
-	return w.adopt(c, cookie.Name, hash)
+	return true, w.adopt(c, cookie.Name, hash)
 }
