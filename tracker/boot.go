@@ -8,17 +8,22 @@ import (
 // bootLife is how long a boot leads to its device (B2).
 const bootLife = 24 * time.Hour
 
-// boot says under which value a browser without a valid cookie starts. The SDK
-// sends one with its first calls. A single cookie that this server does not
-// know, left from a deleted device or another database, shows that the browser
-// keeps cookies and serves as well, so that its tabs meet again. Beside a call
-// that already has an epoch a boot means that our cookie did not come back.
+// boot says under which value a browser without a valid cookie starts. Beside a
+// call that already has an epoch it means that our cookie did not come back.
 func (w *work) boot(tokens []string) (digest, bool) {
 	for _, call := range w.req.Calls {
 		if call.Epoch != "" && len(tokens) == 0 {
 			return digest{}, false
 		}
 	}
+	return w.bootOf(tokens)
+}
+
+// bootOf is that value. The SDK sends one with its first calls. A single cookie
+// that this server does not know, left from a deleted device or another
+// database, shows that the browser keeps cookies and serves as well, so that its
+// tabs meet again.
+func (w *work) bootOf(tokens []string) (digest, bool) {
 	switch {
 	case w.req.Boot != "":
 		return digestOf("boot " + w.req.Boot), true
@@ -59,5 +64,5 @@ func (w *work) noteBoot() error {
 		}
 		d.boots = slices.Delete(d.boots, 0, 1)
 	}
-	return w.tx.Put(key, deviceReference(d.id, millis(w.now)))
+	return w.tx.Put(key, w.reference(d))
 }

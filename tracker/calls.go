@@ -8,13 +8,17 @@ import (
 
 // batch carries out the calls of the request in their order.
 func (w *work) batch() (*Response, error) {
-	known, err := w.resolveDevice()
-	if err != nil {
+	if consented, err := w.consented(); err != nil {
 		return nil, err
 	}
 	switch {
+	} else if !consented {
+		return unrecorded(w.req, notConsented), nil
 	case known:
+	known, err := w.resolveDevice()
 	case w.req.Consent != ConsentAssumed:
+	case err != nil:
+		return nil, err
 		return unrecorded(w.req, notConsented), nil
 	case w.before():
 		return unrecorded(w.req, madeBeforeErasure), nil
@@ -29,7 +33,6 @@ func (w *work) batch() (*Response, error) {
 			return nil, err
 		}
 	}
-	w.device.seen, w.device.dirty = max(w.device.seen, millis(w.now)), true
 	response := &Response{Results: make([]Result, len(w.req.Calls)), asides: make([]aside, len(w.req.Calls))}
 	for i := range w.req.Calls {
 		call := &w.req.Calls[i]
@@ -44,6 +47,7 @@ func (w *work) batch() (*Response, error) {
 	if err := w.renewCookies(); err != nil {
 		return nil, err
 	}
+	w.device.seen, w.device.dirty = max(w.device.seen, millis(w.now)), true
 	if err := w.flush(); err != nil {
 		return nil, err
 	}
@@ -237,8 +241,8 @@ func (w *work) chatCall(call *Call) ([]Warning, *CallError, error) {
 	if err := strictly(call.Params, &params); err != nil {
 		return nil, NewCallError(CodePersonState, "malformed parameters of a chat call"), nil
 	}
-	made := millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
-	if _, standing := w.epochOf(call); standing != standingNow && (w.retired || made < w.device.current().from) {
+	from := w.device.current().from
+	if _, standing := w.epochOf(call); standing != standingNow && (w.retired || w.madeBy(from, call) < from) {
 		return nil, NewCallError(CodePersonState, olderEpoch).by(ruleEpochs), nil
 	}
 	refusal, err := w.changeChat(call, params)

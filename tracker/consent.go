@@ -59,7 +59,8 @@ func (s *Service) decide(ctx context.Context, req *Request, account AccountConfi
 }
 
 // consented says whether the calls of this request may be recorded.
-func (w *work) consented(tokens []string) (bool, error) {
+func (w *work) consented() (bool, error) {
+	tokens := distinct(w.req.DeviceTokens)
 	switch {
 	case w.granted || w.req.Consent == ConsentAssumed:
 		return true, nil
@@ -76,7 +77,7 @@ func (w *work) grant(call *Call) ([]Warning, *CallError, error) {
 		return nil, NewCallError(CodePersonState, "granted must be true or false"), nil
 	}
 	if !w.retired {
-		w.device.consent = max(w.device.consent, millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At)))
+		w.device.consent = max(w.device.consent, w.madeBy(w.device.consent, call))
 		w.device.dirty = true
 	}
 	return nil, nil, nil
@@ -110,9 +111,13 @@ func (s *Service) withdraw(ctx context.Context, req *Request, account AccountCon
 
 func (w *work) withdraw(call *Call) error {
 	d, err := w.withdrawing()
-	at := millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
-	if err != nil || d == nil || at < d.consent || at < d.notBefore { // decided otherwise since
+	if err != nil || d == nil {
 		return err
+	}
+	decided := max(d.consent, d.notBefore)
+	at := w.madeBy(decided, call)
+	if at < decided { // otherwise since
+		return nil
 	}
 	w.device = d
 	p, err := w.load(d.current().profile)
@@ -135,24 +140,32 @@ func (w *work) withdraw(call *Call) error {
 	return w.tx.Put(jobKey(jobDevice, d.account, d.id), job{at: at, recorded: true}.encode())
 }
 
-// withdrawing is the device whose browser sent this request. A retired token
-// that is not under way any more is not that browser's word.
+// withdrawing is the device whose browser sent this request, found as for any
+// other call: by its cookie, or else by what it was made known by, where the
+// answer was lost. What was retired and is not under way any more is not that
+// browser's word.
 func (w *work) withdrawing() (*device, error) {
 	tokens := distinct(w.req.DeviceTokens)
-	key := hashKey(tableBoot, w.req.Account, digestOf("boot "+w.req.Boot))
+	var keys [][]byte
 	if len(tokens) == 1 {
-		key = hashKey(tableToken, w.req.Account, digestOf(tokens[0]))
-	} else if w.req.Boot == "" {
-		return nil, nil
+		keys = append(keys, hashKey(tableToken, w.req.Account, digestOf(tokens[0])))
 	}
-	d, since, err := w.deviceAt(key)
-	if err != nil || d == nil {
-		return nil, err
+	if boot, ok := w.bootOf(tokens); ok {
+		keys = append(keys, hashKey(tableBoot, w.req.Account, boot))
 	}
-	if since < d.rotated && !d.proved(w.req) && w.now.Sub(fromMillis(d.rotated)) > underWay {
-		return nil, nil
+	for _, key := range keys {
+		d, since, err := w.deviceAt(key)
+		if err != nil {
+			return nil, err
+		}
+		if d != nil {
+			if w.pastUse(d, since) && !d.proved(w.req) {
+				d = nil
+			}
+			return d, nil
+		}
 	}
-	return d, nil
+	return nil, nil
 }
 
 // abandon takes the device's own cookie out of a session that goes on.

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -183,4 +184,34 @@ func TestB30RetiredCookieWithdrawsNothing(t *testing.T) {
 	w.pass(0)
 	b.track("still here")
 	assert.Len(t, ofTable(w, tableDevice), 1)
+}
+
+// The answer that brought the cookie of the new device was lost, and the browser
+// still shows the one it had before.
+func TestB30WithdrawalAfterALostAnswer(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.device = strings.Repeat("a", 32) // of another database
+	_, err := w.service.Batch(t.Context(), b.under(ConsentUnknown, b.consentCall(true), b.call(MethodPage, m{})))
+	require.NoError(t, err)
+	require.Len(t, ofTable(w, tableDevice), 1)
+	w.now = w.now.Add(time.Second)
+	b.send(b.under(ConsentUnknown, b.consentCall(false)))
+	w.pass(0)
+	assert.Empty(t, ofTable(w, tableDevice))
+	assert.Empty(t, ofTable(w, tableEvent))
+}
+
+// Consent is one thing, and whether the browser keeps cookies another.
+func TestB25CookiesBlockedThoughConsented(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.send(b.under(ConsentUnknown, b.consentCall(true), b.call(MethodPage, m{})))
+	before := everything(t, w.store)
+	b.device = ""
+	for _, result := range b.send(b.under(ConsentUnknown, b.consentCall(true), b.call(MethodPage, m{}))).Results {
+		require.NotNil(t, result.Err)
+		assert.Equal(t, CodeMissingAuthorization, result.Err.Code)
+	}
+	assert.Equal(t, before, everything(t, w.store))
 }

@@ -34,7 +34,7 @@ var planted = map[string]struct{ file, right, wrong string }{
 	"the window forgets refused calls":         {"dedupe.go", "for _, left := range d.windows[i].advance(n) {", "d.windows[i].advance(n)\n\tfor _, left := range []uint64(nil) {"},
 	"a boot beside a cookie leads nowhere":     {"boot.go", "if w.req.Boot == \"\" || w.retired {", "if true {"},
 	"an overdue device's cookie ends with it":  {"expire.go", "if heir.zero() || len(hashes)-i > most {", "if i >= 0 {"},
-	"a call of before an erasure is recorded":  {"tombstone.go", "return w.notBefore != 0 && millis(", "return false && millis("},
+	"a call of before an erasure is recorded":  {"tombstone.go", "return w.notBefore != 0 && w.madeBy(", "return false && w.madeBy("},
 	"an erased device leaves no tombstone":     {"removal_device.go", "r.entomb(tableToken, token, d, at)", "r.tx.Delete(hashKey(tableToken, d.account, token))"},
 	"an erased person's session goes on":       {"livechatsession.go", "if at, err := w.erasedAt(c.profile); at != 0 || err != nil {", "if at, err := w.erasedAt(c.profile); err != nil {"},
 	"withdrawn consent leaves the device":      {"consent.go", "d.gone, d.dirty = at, true", "d.dirty = true"},

@@ -6,13 +6,10 @@ import (
 )
 
 // resolveDevice finds the browser of this request, or makes it (B2). ok is
-// false when nothing may be recorded: the browser keeps no cookie (B25), did
-// not consent (B30), or all was done before it was erased (B33).
+// false when nothing may be recorded: the browser keeps no cookie (B25), or all
+// was done before it was erased (B33).
 func (w *work) resolveDevice() (ok bool, err error) {
 	tokens := distinct(w.req.DeviceTokens)
-	if consented, err := w.consented(tokens); !consented || err != nil {
-		return false, err
-	}
 	if len(tokens) == 1 {
 		ok, err := w.presented(tokens[0])
 		if ok && err == nil {
@@ -67,11 +64,17 @@ func (w *work) presented(token string) (ok bool, err error) {
 		w.device, w.unanswered = d, true
 		return true, w.issueToken()
 	}
-	if w.now.Sub(fromMillis(d.rotated)) > underWay {
+	if w.pastUse(d, since) {
 		return false, nil
 	}
 	w.device, w.retired = d, true
 	return true, nil
+}
+
+// pastUse says that what was issued to a device at a moment was retired longer
+// ago than requests are under way.
+func (w *work) pastUse(d *device, since int64) bool {
+	return since < d.rotated && w.now.Sub(fromMillis(d.rotated)) > underWay
 }
 
 // proved says that the request knows what only the browser can know that the
@@ -85,15 +88,14 @@ func (d *device) proved(req *Request) bool {
 }
 
 // rotate gives the device a new token at a change of its Live Chat session,
-// which retires those of before.
+// which retires those of before: also where they were issued by a clock that
+// was ahead, before it was set right or by another proxy.
 func (w *work) rotate() error {
-	switch {
-	case w.unseen: // its browser is told nothing by this request
-		return nil
-	case w.rotated != "" && w.device.rotated == millis(w.now): // done already
+	if w.unseen || w.retires { // its browser is told nothing by this request, or is already
 		return nil
 	}
-	w.device.rotated, w.device.dirty = millis(w.now), true
+	d := w.device
+	d.rotated, d.dirty, w.retires = max(millis(w.now), d.seen+1, d.rotated+1), true, true
 	return w.issueToken()
 }
 
@@ -142,6 +144,11 @@ func (w *work) deviceAt(key []byte) (d *device, since int64, err error) {
 	return nil, 0, nil
 }
 
+// reference leads to the device as it is since its last change.
+func (w *work) reference(d *device) []byte {
+	return deviceReference(d.id, max(millis(w.now), d.rotated))
+}
+
 func deviceReference(i id, since int64) []byte {
 	e := newEncoder(32)
 	e.id(1, i)
@@ -168,7 +175,7 @@ func (w *work) newDevice(boot digest) error {
 	if err := w.reuse(boot); err != nil {
 		return err
 	}
-	if err := w.tx.Put(hashKey(tableBoot, w.req.Account, boot), deviceReference(w.device.id, millis(w.now))); err != nil {
+	if err := w.tx.Put(hashKey(tableBoot, w.req.Account, boot), w.reference(w.device)); err != nil {
 		return err
 	}
 	if err := w.issueToken(); err != nil {
@@ -191,7 +198,7 @@ func (w *work) issueToken() error {
 		}
 		d.tokens = slices.Delete(d.tokens, 0, 1)
 	}
-	return w.tx.Put(hashKey(tableToken, d.account, hash), deviceReference(d.id, millis(w.now)))
+	return w.tx.Put(hashKey(tableToken, d.account, hash), w.reference(d))
 }
 
 // retireOverdue replaces a device whose visitor had no activity for its whole
@@ -302,7 +309,7 @@ const (
 // without one the time at which the call was made decides.
 func (w *work) epochOf(call *Call) (*epoch, standing) {
 	d := w.device
-	made := millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
+	made := w.madeBy(d.current().from, call)
 	if w.retired {
 		made = min(made, d.rotated-1)
 	}
@@ -314,10 +321,27 @@ func (w *work) epochOf(call *Call) (*epoch, standing) {
 	switch {
 	case i == len(d.epochs)-1 && !w.retired:
 		return ep, standingNow
-	case w.earliest(call, made) < ep.to && millis(w.now)-made <= lateLimit.Milliseconds():
+	case w.earliest(call, made) < ep.to && w.age(call) <= lateLimit.Milliseconds():
 		return ep, standingOlder
 	}
 	return ep, standingStale
+}
+
+// age is how old a call was when it was sent.
+func (w *work) age(call *Call) int64 {
+	return millis(w.req.ReceivedAt) - millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At))
+}
+
+// madeBy is when a call was made, by the clock that something was noted by. If
+// that is still to come, the clock was set back since, or is another proxy's and
+// behind; all that tells then is the age: what is older than requests are under
+// way is of before, and everything younger of afterwards.
+func (w *work) madeBy(noted int64, call *Call) int64 {
+	now, age := millis(w.req.ReceivedAt), w.age(call)
+	if noted-now <= underWay.Milliseconds() {
+		return now - age
+	}
+	return noted - max(0, age-underWay.Milliseconds())
 }
 
 // earliest is when a call may have been made that says who the page believed in.

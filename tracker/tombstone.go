@@ -130,5 +130,5 @@ func (w *work) before() bool {
 
 // dropped says whether a call is of before what was erased here.
 func (w *work) dropped(call *Call) bool {
-	return w.notBefore != 0 && millis(madeAt(w.req.ReceivedAt, w.req.SentAt, call.At)) < w.notBefore
+	return w.notBefore != 0 && w.madeBy(w.notBefore, call) < w.notBefore
 }

@@ -28,6 +28,7 @@ type work struct {
 	unanswered bool        // the answer that brought the browser its present cookies was lost
 	retired    bool        // it came with a retired token: it is of before the last change
 	unseen     bool        // the request is not the browser's: it gets no cookie
+	retires    bool        // the device's tokens of before were retired by this request
 	granted    bool        // its first call is the visitor's consent (B30)
 	notBefore  int64       // calls made before are dropped: who made them was erased (B33)
 	rotated    string      // the device token to set, "" when the cookie stays
