@@ -31,8 +31,8 @@ var ErrBadToken = errors.New("tracker: the token is not valid")
 
 // ReportChat starts the Live Chat session of a device, or authenticates it,
 // and returns its sid. The browser gets its cookie with its next call. A
-// device cookie that this server did not issue and a widget that is not
-// configured answer ErrNotFound.
+// device cookie that this server did not issue, or replaced more than a minute
+// ago, and a widget that is not configured answer ErrNotFound.
 func (s *Service) ReportChat(ctx context.Context, a Account, widgetID string, report ChatReport) (sid string, err error) {
 	account, err := s.widgetOf(a, widgetID)
 	if err != nil {
@@ -64,11 +64,11 @@ func (s *Service) ReportChat(ctx context.Context, a Account, widgetID string, re
 }
 
 func (w *work) reported(widgetID string, report ChatReport) (sid string, err error) {
-	d, _, err := w.deviceAt(hashKey(tableToken, w.req.Account, digestOf(report.Device)))
+	d, since, err := w.deviceAt(hashKey(tableToken, w.req.Account, digestOf(report.Device)))
 	if err != nil {
 		return "", err
 	}
-	if d == nil {
+	if d == nil || w.pastUse(d, since) {
 		return "", ErrNotFound
 	}
 	w.device = d
@@ -89,7 +89,8 @@ func (w *work) reported(widgetID string, report ChatReport) (sid string, err err
 		return "", err
 	}
 	if report.SID != "" || c.sid == "" {
-		c.widget, c.sid, c.issued, c.dirty = widgetID, orElse(report.SID, w.ids.token()), millis(w.now), true
+		c.widget, c.sid, c.dirty = widgetID, orElse(report.SID, w.ids.token()), true
+		c.issued = millis(w.now.Add(w.clock.Ahead())) // by the clock that invalidations go by
 	}
 	return c.sid, nil
 }

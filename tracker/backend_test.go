@@ -89,3 +89,43 @@ func TestB9BackEndReportsRefused(t *testing.T) {
 	require.ErrorIs(t, w.service.InvalidateSession(context.Background(), DefaultAccount, widgetID, strings.Repeat("x", 51)), ErrBadSessionID)
 	require.ErrorIs(t, w.service.InvalidateSession(context.Background(), DefaultAccount, "nobody's", "s"), ErrNotFound)
 }
+
+// A cookie that was replaced stands for nothing after a minute: somebody who
+// planted his own in another's browser must not have it become himself.
+func TestB9BackEndReportsAReplacedCookie(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	planted := b.device
+	b.authenticate(w.token("email", "anna@example.com"))
+	w.pass(2 * underWay)
+	_, err := w.service.ReportChat(t.Context(), DefaultAccount, widgetID, ChatReport{Device: planted, Token: w.token("email", "mallory@example.com")})
+	require.ErrorIs(t, err, ErrNotFound)
+	b.track("still anna's")
+	assert.Equal(t, "anna@example.com", b.person().Subject)
+}
+
+// A sid is invalidated by the clock of those who sign tokens, which may be ahead
+// of the earliest one; what is reported under it afterwards is of afterwards.
+func TestB9BackEndReportsAgainWhatItInvalidated(t *testing.T) {
+	wall, monotonic := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), time.Duration(0)
+	clock := NewClock(func() time.Time { return wall }, func() time.Duration { return monotonic })
+	w := newWorld(t, func(c *Config) { c.Clock = clock })
+	pass := func(d time.Duration) {
+		wall, monotonic = wall.Add(d), monotonic+d
+		w.now = clock.Now()
+	}
+	b := w.browser("anna")
+	pass(time.Second)
+	b.open()
+	wall = wall.Add(3 * time.Minute) // set forward, which nobody doubts
+	b.report(ChatReport{SID: "s-1"})
+	require.NoError(t, w.service.InvalidateSession(t.Context(), DefaultAccount, widgetID, "s-1"))
+	for _, want := range []kind{kindVisitor, kindLead} {
+		pass(time.Minute)
+		b.epoch = ""
+		b.open()
+		assert.Equal(t, want, b.profile().kind)
+		b.report(ChatReport{SID: "s-1"})
+	}
+}
