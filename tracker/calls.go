@@ -1,6 +1,8 @@
 package tracker
 
 import (
+	"fmt"
+
 	"github.com/go-json-experiment/json"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
@@ -10,16 +12,14 @@ import (
 func (w *work) batch() (*Response, error) {
 	if consented, err := w.consented(); err != nil {
 		return nil, err
-	}
-	switch {
 	} else if !consented {
 		return unrecorded(w.req, notConsented), nil
-	case known:
+	}
 	known, err := w.resolveDevice()
-	case w.req.Consent != ConsentAssumed:
+	switch {
 	case err != nil:
 		return nil, err
-		return unrecorded(w.req, notConsented), nil
+	case known:
 	case w.before():
 		return unrecorded(w.req, madeBeforeErasure), nil
 	default:
@@ -233,6 +233,10 @@ type chatParams struct {
 	Token    string `json:"token"`
 }
 
+// maxWidgetID bounds what a page may have kept with a session: ids of widgets
+// are UUIDs.
+const maxWidgetID = 64
+
 // chatCall carries out a change of the Live Chat session. It is valid if no
 // other change came after it was made: a report that arrives behind a logout
 // must not undo it (B8).
@@ -259,6 +263,8 @@ func (w *work) changeChat(call *Call, params chatParams) (*CallError, error) {
 		return NewCallError(CodePersonState, "state must be started, authenticated or ended"), nil
 	case params.Token != "":
 		return w.authenticateCall(call, params)
+	case len(params.WidgetID) > maxWidgetID:
+		return NewCallError(CodePersonState, fmt.Sprintf("widgetId is longer than %d bytes", maxWidgetID)), nil
 	}
 	bound, err := w.liveBound()
 	if err != nil || bound != nil {

@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,4 +96,16 @@ func TestSessionIDStaysThatOfItsWidget(t *testing.T) {
 	b.open()
 	assert.NotEqual(t, anna, b.profile().id)
 	assert.Equal(t, kindVisitor, b.profile().kind)
+}
+
+func TestB9WidgetIDIsBounded(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	result := b.do(MethodChat, m{"state": "started", "widgetId": strings.Repeat("x", maxWidgetID+1)})
+	require.NotNil(t, result.Err)
+	assert.Contains(t, result.Err.Message, "widgetId")
+	assert.Equal(t, kindVisitor, b.profile().kind)
+	b.must(MethodChat, m{"state": "started", "widgetId": strings.Repeat("x", maxWidgetID)})
+	assert.Equal(t, kindLead, b.profile().kind)
 }
