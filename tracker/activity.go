@@ -164,7 +164,7 @@ func (w *work) session(a Account, home id, start int64, i id) (*session, error) 
 // knownSession finds the session an activity of p at t falls into: one that lasts
 // at t, else one that starts less than the timeout later (B13).
 func (w *work) knownSession(owner, p *profile, t int64) (*session, error) {
-	timelines, err := w.timelines(owner)
+	timelines, err := w.timelines(owner, p)
 	if err != nil {
 		return nil, err
 	}
@@ -208,18 +208,21 @@ func (w *work) until(owner *profile, s *session) int64 {
 	return s.until(w.timeout)
 }
 
-// timelines are the profile itself and those merged into it, the latest
-// first. The bound keeps a late call of a person with many devices from reading
-// them all: an event is late by a day at most.
-func (w *work) timelines(owner *profile) ([]id, error) {
+// timelines are the owner's, those merged into it, the latest first, and that of
+// p, which is one of them. The bound keeps a late call of a person with many
+// devices from reading them all: an event is late by a day at most.
+func (w *work) timelines(owner, p *profile) ([]id, error) {
 	const most = 16
 	if owner.kind == kindVisitor { // nobody is merged into a visitor
 		return []id{owner.id}, nil
 	}
 	members, err := membersOf(w.tx, owner.account, owner.id, most)
-	homes := append(make([]id, 0, 1+len(members)), owner.id)
+	homes := append(make([]id, 0, 2+len(members)), owner.id)
 	for _, m := range members {
 		homes = append(homes, m.visitor)
+	}
+	if !slices.Contains(homes, p.id) {
+		homes = append(homes, p.id)
 	}
 	return homes, err
 }

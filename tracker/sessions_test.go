@@ -3,6 +3,7 @@ package tracker
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"testing"
 	"time"
 
@@ -395,4 +396,25 @@ func TestB12ActivityDoesNotGoOnInTheSessionLeftWithAVisitor(t *testing.T) {
 	assert.Equal(t, []string{
 		"10:30 sessionEnded", "10:35 sessionStarted", "10:35 action one", "10:50 sessionEnded", "10:55 action two", "11:25 sessionEnded",
 	}, story[len(story)-6:])
+}
+
+// A late call finds the session of its own timeline, however many others have
+// become part of the person since.
+func TestB13LateCallOfOneOfManyDevices(t *testing.T) {
+	w := newWorld(t)
+	first := w.browser("first")
+	first.open()
+	w.now = w.now.Add(10 * time.Minute)
+	late := first.call(MethodTrack, m{"eventId": "action", "properties": m{"label": "late"}})
+	w.pass(2 * time.Hour)
+	subject := w.token("email", "anna@example.com")
+	first.authenticate(subject)
+	for i := range 20 {
+		b := w.browser("device" + strconv.Itoa(i))
+		b.open()
+		b.authenticate(subject)
+	}
+	require.Nil(t, first.send(first.request(late)).Results[0].Err)
+	events := w.timeline(first.person().ID)
+	assert.Equal(t, ofDefinition(events, "sessionEnded")[0].SessionID, only(events, "late")[0].SessionID)
 }
