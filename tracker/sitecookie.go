@@ -183,7 +183,7 @@ func (w *work) tokenCookie(cookie SiteCookie, hash digest) (tells bool, err erro
 		return false, err
 	case invalid != nil:
 		w.warnings = append(w.warnings, Warning{Code: "invalid_token_cookie", Message: "The token in the site's session cookie is not valid: " + invalid.Error()})
-		return false, nil
+		return false, nil //nolint:nilerr // a warning of the call, not a fault of the request
 	}
 	c, err := w.authenticate(claims, "")
 	if err != nil {
