@@ -91,14 +91,18 @@ func (b *bdb) fingerprint(note *closedNote, tables []liveTable) (string, error) 
 		paths = append(paths, t.path)
 	}
 	slices.Sort(paths)
+	marks := make([]string, len(paths))
+	err := errors.Join(together(len(paths), func(i int) (err error) {
+		marks[i], err = b.opts.fileMark(paths[i])
+		return err
+	})...)
+	if err != nil {
+		return "", fmt.Errorf("badger: %w", err)
+	}
 	sum := sha256.New()
 	fmt.Fprintln(sum, note.Verified.UnixNano(), note.Closed.UnixNano())
-	for _, path := range paths {
-		mark, err := b.opts.fileMark(path)
-		if err != nil {
-			return "", fmt.Errorf("badger: %w", err)
-		}
-		fmt.Fprintln(sum, filepath.Base(path), mark)
+	for i, path := range paths {
+		fmt.Fprintln(sum, filepath.Base(path), marks[i])
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -3,6 +3,7 @@ package badger
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -242,6 +243,44 @@ func TestDamageAfterACleanClose(t *testing.T) {
 	t.Logf("%d places: %d refused, %d noticed later", len(places), refused, noticed)
 	assert.GreaterOrEqual(t, refused, 20, "Badger would have ended the process")
 	assert.GreaterOrEqual(t, noticed, 15)
+}
+
+// TestWhatBadgerDoesNotSurvive overwrites what it follows in a table before it
+// compares a checksum: it would end the process.
+func TestWhatBadgerDoesNotSurvive(t *testing.T) {
+	opts := Options{fileMark: sizeOnly, BallastBytes: -1}
+	dir := closedAfter(t, opts, 3)
+	table := filepath.Base(tablesIn(t, dir)[0].path)
+	content, err := os.ReadFile(filepath.Join(dir, table))
+	require.NoError(t, err)
+	p := partsOf(t, content)
+	unknownKind := []byte{1 << 3, 99, 2 << 3} // the kind, and then the sum in what follows
+	for name, c := range map[string]struct {
+		at   int
+		with []byte
+	}{
+		"nothing but zeros at the end":        {p.indexEnd, make([]byte, len(content)-p.indexEnd)},
+		"an index longer than the file":       {p.indexEnd, []byte{0xff, 0xff, 0xff, 0xff}},
+		"a checksum longer than the file":     {len(content) - 4, []byte{0xff, 0xff, 0xff, 0xff}},
+		"a checksum as long as the file":      {len(content) - 4, binary.BigEndian.AppendUint32(nil, uint32(len(content)))},
+		"an unknown kind of checksum":         {p.indexSum, unknownKind},
+		"a block of more entries":             {p.lastBlockSum - 4, []byte{0, 1, 0, 0}},
+		"a block of 4 billion entries":        {p.lastBlockSum - 4, []byte{0xff, 0xff, 0xff, 0xff}},
+		"a block's checksum as long as it":    {p.index - 4, binary.BigEndian.AppendUint32(nil, uint32(p.index-p.lastBlock-2))},
+		"an unknown kind of block's checksum": {p.lastBlockSum, unknownKind},
+	} {
+		t.Run(name, func(t *testing.T) {
+			damaged := t.TempDir()
+			copyDir(t, dir, damaged)
+			file, err := os.OpenFile(filepath.Join(damaged, table), os.O_RDWR, 0)
+			require.NoError(t, err)
+			_, err = file.WriteAt(c.with, int64(c.at))
+			require.NoError(t, err)
+			require.NoError(t, file.Close())
+			_, err = Open(damaged, opts)
+			require.ErrorIs(t, err, ErrDamaged)
+		})
+	}
 }
 
 func TestAnAcceptedDamageIsNotForgotten(t *testing.T) {

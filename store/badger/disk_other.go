@@ -17,6 +17,18 @@ func diskFree(string) (uint64, error) {
 // given back.
 func lockDir(dir string) (io.Closer, error) { return os.Open(dir) }
 
+func openPlain(path string) (*os.File, int64, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, file.Close())
+	}
+	return file, info.Size(), nil
+}
+
 func diskBytes(info fs.FileInfo) int64 { return info.Size() }
 
 // fileMark does not know here what tells a file from its copy.

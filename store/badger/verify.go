@@ -178,16 +178,21 @@ func liveTables(dir string, opts engine.Options) ([]liveTable, error) {
 	return tables, nil
 }
 
-// eachTable looks at as many at a time as there are processors and returns what
-// is wrong with each.
+// eachTable looks at tables and returns what is wrong with each.
 func eachTable(tables []liveTable, look func(liveTable) error) []error {
-	errs := make([]error, len(tables))
+	return together(len(tables), func(i int) error { return look(tables[i]) })
+}
+
+// together does n things, as many at a time as there are processors, and returns
+// what each of them returned.
+func together(n int, do func(i int) error) []error {
+	errs := make([]error, n)
 	var next atomic.Int64
 	var all sync.WaitGroup
-	for range min(len(tables), runtime.GOMAXPROCS(0)) {
+	for range min(n, runtime.GOMAXPROCS(0)) {
 		all.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(tables); i = int(next.Add(1)) - 1 {
-				errs[i] = look(tables[i])
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				errs[i] = do(i)
 			}
 		})
 	}
