@@ -38,6 +38,9 @@ func (b *bdb) verify() error {
 	if err := dropBegunLogs(b.dir); err != nil {
 		return fmt.Errorf("badger: log that was only begun: %w", err)
 	}
+	if err := b.checkLogs(); err != nil {
+		return err
+	}
 	note, err := takeNote(b.dir)
 	if err != nil {
 		return err
