@@ -69,7 +69,8 @@ func (a *App) configured() map[string]*AccountConfig {
 type account struct {
 	name        string
 	config      *AccountConfig
-	keys        *tracker.Keys
+	listed      []tracker.Key // in the order of the configuration
+	keys        *tracker.Keys // the same, to look them up
 	tokens      *livechat.Verifier
 	definitions *schema.Schema
 }
@@ -93,7 +94,7 @@ func (a *App) judgeAccounts(repl *caddy.Replacer) (map[string]*account, error) {
 	for _, name := range slices.Sorted(maps.Keys(configured)) {
 		one, err := a.judgeAccount(name, configured[name], repl)
 		if err == nil {
-			err = one.apartFrom(judged, repl)
+			err = one.apartFrom(judged)
 		}
 		if err != nil {
 			if name != defaultAccount {
@@ -112,7 +113,10 @@ func (a *App) judgeAccount(name string, config *AccountConfig, repl *caddy.Repla
 	if err != nil {
 		return nil, err
 	}
-	if one.keys, err = config.newKeys(repl); err != nil {
+	if one.listed, err = config.resolveKeys(repl); err != nil {
+		return nil, err
+	}
+	if one.keys, err = tracker.NewKeys(one.listed...); err != nil {
 		return nil, err
 	}
 	if one.tokens, err = config.newVerifier(repl, time.Duration(a.TokenLifetime)); err != nil {
@@ -123,10 +127,10 @@ func (a *App) judgeAccount(name string, config *AccountConfig, repl *caddy.Repla
 }
 
 // apartFrom compares resolved values: two placeholders may stand for one key.
-func (a *account) apartFrom(others map[string]*account, repl *caddy.Replacer) error {
+func (a *account) apartFrom(others map[string]*account) error {
 	for _, other := range others {
-		for i, key := range a.config.APIKeys {
-			if _, shared := other.keys.Find(repl.ReplaceKnown(key.Key, "")); shared {
+		for i, key := range a.listed {
+			if _, shared := other.keys.Find(key.Value); shared {
 				return fmt.Errorf("api key %d belongs to the account %s already", i+1, other.name)
 			}
 		}
@@ -156,14 +160,17 @@ func (a *App) number(one *account) func(context.Context) (tracker.Account, error
 // autoKey is the key of pages while no key that may track is configured (B28).
 const autoKey = "auto"
 
-// newKeys resolves the placeholders of the keys. Errors name a key by its
+// resolveKeys resolves the placeholders of the keys. Errors name a key by its
 // place, never by its value (B28).
-func (c *AccountConfig) newKeys(repl *caddy.Replacer) (*tracker.Keys, error) {
+func (c *AccountConfig) resolveKeys(repl *caddy.Replacer) ([]tracker.Key, error) {
 	keys := make([]tracker.Key, 0, len(c.APIKeys))
 	for i, key := range c.APIKeys {
-		value := repl.ReplaceKnown(key.Key, "")
-		if value == autoKey {
-			return nil, fmt.Errorf("api key %d: %q is the key of pages when none is configured, choose another", i+1, autoKey)
+		value, err := resolved(repl, key.Key)
+		if err == nil {
+			err = checkKey(value)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("api key %d: %w", i+1, err)
 		}
 		if len(key.Scopes) == 0 {
 			return nil, fmt.Errorf("api key %d: no scope, allowed are %s", i+1, allowed(scopes))
@@ -175,16 +182,45 @@ func (c *AccountConfig) newKeys(repl *caddy.Replacer) (*tracker.Keys, error) {
 		}
 		keys = append(keys, tracker.Key{Value: value, Scopes: key.Scopes})
 	}
-	return tracker.NewKeys(keys...)
+	return keys, nil
+}
+
+// checkKey refuses what is no key but a word that everybody knows. A scope
+// stands in its place where {$PEOPLE_KEY} is not set, which leaves nothing.
+func checkKey(value string) error {
+	switch {
+	case value == autoKey:
+		return fmt.Errorf("%q is the key of pages when none is configured, choose another", autoKey)
+	case slices.Contains(scopes, value):
+		return fmt.Errorf("the scope %s stands in place of a key%s", value, unsetHint)
+	}
+	return nil
+}
+
+// unsetHint goes with errors of what is missing: in a Caddyfile, an environment
+// variable without a value leaves nothing behind.
+const unsetHint = "; is an environment variable not set?"
+
+// errPlaceholder is met by what would else be a value that anybody can read off
+// a misspelled configuration.
+var errPlaceholder = errors.New("a placeholder is empty or not known; {env.NAME} is the environment variable NAME")
+
+// resolved replaces the placeholders of a text, all of which have to say
+// something. The error quotes none of it.
+func resolved(repl *caddy.Replacer, text string) (string, error) {
+	value, err := repl.ReplaceOrErr(text, true, true)
+	if err != nil {
+		return "", errPlaceholder
+	}
+	return value, nil
 }
 
 // pageKey is the key that pages of a handler carry: the one it names, else the
 // first whose only scope is tracking, else auto. A key that may do more is for
 // the operator to choose.
 func (a *account) pageKey(named string) (tracker.Key, error) {
-	repl := caddy.NewReplacer()
 	if named != "" {
-		key, found := a.keys.Find(repl.ReplaceKnown(named, ""))
+		key, found := a.keys.Find(caddy.NewReplacer().ReplaceKnown(named, ""))
 		if !found {
 			return tracker.Key{}, fmt.Errorf("api_key is none of those that the account %s has", a.name)
 		}
@@ -194,8 +230,7 @@ func (a *account) pageKey(named string) (tracker.Key, error) {
 		return key, nil
 	}
 	more := false
-	for _, configured := range a.config.APIKeys {
-		key, _ := a.keys.Find(repl.ReplaceKnown(configured.Key, ""))
+	for _, key := range a.listed {
 		if key.Only(tracker.ScopeTracking) {
 			return key, nil
 		}
@@ -211,10 +246,8 @@ func (a *account) pageKey(named string) (tracker.Key, error) {
 // callKeys are the keys that calls are checked against. While none may track
 // there are none for the collector, which then takes the key auto.
 func (a *account) callKeys() *tracker.Keys {
-	for _, key := range a.config.APIKeys {
-		if slices.Contains(key.Scopes, tracker.ScopeTracking) {
-			return a.keys
-		}
+	if slices.ContainsFunc(a.listed, func(key tracker.Key) bool { return key.Has(tracker.ScopeTracking) }) {
+		return a.keys
 	}
 	return nil
 }
@@ -223,10 +256,14 @@ func (c *AccountConfig) newVerifier(repl *caddy.Replacer, longest time.Duration)
 	widgets := make([]livechat.Widget, 0, len(c.Widgets))
 	for _, w := range c.Widgets {
 		widget := livechat.Widget{ID: w.ID, KeepAuthenticatedAsLeads: w.KeepAuthenticatedAsLeads}
-		for _, secret := range w.SecretKeys {
-			key, err := base64.StdEncoding.DecodeString(repl.ReplaceKnown(secret.Secret, ""))
+		for i, secret := range w.SecretKeys {
+			value, err := resolved(repl, secret.Secret)
 			if err != nil {
-				return nil, fmt.Errorf("widget %s: secret key %s is not Base64", w.ID, secret.ID)
+				return nil, fmt.Errorf("widget %s: secret key %d: %w", w.ID, i+1, err)
+			}
+			key, err := base64.StdEncoding.DecodeString(value)
+			if err != nil { // it quotes the key
+				return nil, fmt.Errorf("widget %s: secret key %d is not Base64", w.ID, i+1)
 			}
 			widget.Secrets = append(widget.Secrets, livechat.Secret{ID: secret.ID, Key: key})
 		}

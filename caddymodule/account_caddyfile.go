@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
+	"github.com/livechat-people/caddy-people-tracking/tracker/livechat"
 	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
 )
 
@@ -85,9 +86,12 @@ func oneAccount(into *string, accounts []string) func(*caddyfile.Dispenser) erro
 func (c *AccountConfig) parseKey(d *caddyfile.Dispenser, app *App, name string) error {
 	args := d.RemainingArgs()
 	if len(args) < 2 {
-		return d.Errf("api_key wants a key and at least one scope, allowed are %s", allowed(scopes))
+		return d.Errf("api_key wants a key and at least one scope, allowed are %s%s", allowed(scopes), unsetHint)
 	}
 	key := APIKey{Key: args[0], Scopes: args[1:]}
+	if err := checkKey(key.Key); err != nil {
+		return d.Errf("api_key: %w", err)
+	}
 	for i, scope := range key.Scopes {
 		if !slices.Contains(scopes, scope) {
 			return d.Errf("api_key: argument %d is no scope, allowed are %s", i+2, allowed(scopes))
@@ -108,7 +112,7 @@ func (c *AccountConfig) parseKey(d *caddyfile.Dispenser, app *App, name string) 
 func (c *AccountConfig) parseWidget(d *caddyfile.Dispenser, app *App, name string) error {
 	var widget Widget
 	if !d.AllArgs(&widget.ID) {
-		return d.ArgErr()
+		return d.Errf("widget wants its id%s", unsetHint)
 	}
 	for owner, other := range app.configured() {
 		if slices.ContainsFunc(other.Widgets, func(w Widget) bool { return w.ID == widget.ID }) {
@@ -138,20 +142,25 @@ func elsewhere(owner, account string) string {
 	return " in the account " + owner
 }
 
-// parseSecretKey shows no secret in its errors either.
+// parseSecretKey shows neither argument in its errors: somebody may have mixed
+// them up.
 func (w *Widget) parseSecretKey(d *caddyfile.Dispenser) error {
 	var key SecretKey
 	if !d.AllArgs(&key.ID, &key.Secret) {
-		return d.Errf("secret_key wants the id of the key and the key in Base64")
+		return d.Errf("secret_key wants the id of the key and the key in Base64%s", unsetHint)
 	}
 	for _, other := range w.SecretKeys {
 		if other.ID == key.ID {
 			return d.Errf("secret_key: the id is already specified")
 		}
 	}
-	// What holds a placeholder is judged when the placeholder is resolved.
-	if _, err := base64.StdEncoding.DecodeString(key.Secret); err != nil && !strings.Contains(key.Secret, "{") {
-		return d.Errf("secret_key: the second argument is not Base64")
+	if !strings.Contains(key.Secret, "{") { // else it is judged when the placeholder is resolved
+		switch secret, err := base64.StdEncoding.DecodeString(key.Secret); {
+		case err != nil:
+			return d.Errf("secret_key: the second argument is not Base64")
+		case len(secret) < livechat.MinKeyBytes:
+			return d.Errf("secret_key: the second argument has %d bytes after decoding from Base64, at least %d are needed", len(secret), livechat.MinKeyBytes)
+		}
 	}
 	w.SecretKeys = append(w.SecretKeys, key)
 	return nil

@@ -85,39 +85,37 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := noArgs(d); err != nil {
 		return err
 	}
-	return options{
+	block := options{
 		"store":            a.parseStore,
 		"session_timeout":  lifetime(&a.SessionTimeout),
 		"visitor_ttl":      lifetime(&a.VisitorTTL),
-		"event_retention":  a.parseEventRetention,
+		"event_retention":  judged(lifetime(&a.EventRetention), a.checkEventRetention),
 		"chat_session_ttl": lifetime(&a.ChatSessionTTL),
 		"auth_session_ttl": lifetime(&a.AuthSessionTTL),
 		"on_authenticate":  oneOf(&a.OnAuthenticate, authenticateWords...),
 		"strict_events":    onOff(&a.LenientEvents, "off"),
-		"token_lifetime":   a.parseTokenLifetime,
+		"token_lifetime":   judged(lifetime(&a.TokenLifetime), func() error { return checkTokenLifetime(a.TokenLifetime) }),
 		"rate_limit":       a.RateLimit.parse,
-		"purge_interval":   a.parsePurgeInterval,
+		"purge_interval":   judged(a.parsePurgeInterval, a.checkPurgeInterval),
 		"account":          a.parseAccount,
-	}.and(a.AccountConfig.options(a, defaultAccount)).parseBlock(d)
+	}.and(a.AccountConfig.options(a, defaultAccount))
+	return judged(block.parseBlock, a.checkBlock)(d)
 }
 
-func (a *App) parseTokenLifetime(d *caddyfile.Dispenser) error {
-	if err := lifetime(&a.TokenLifetime)(d); err != nil {
-		return err
+// checkBlock finds what no line of the block is wrong about by itself.
+func (a *App) checkBlock() error {
+	for _, account := range a.configured() {
+		if _, err := account.newSchema(a.LenientEvents); err != nil {
+			return err
+		}
 	}
-	if err := checkTokenLifetime(a.TokenLifetime); err != nil {
-		return d.WrapErr(err)
-	}
-	return nil
+	return a.checkPurgeInterval()
 }
 
-// parseEventRetention tells the line of what the tracker would refuse.
-func (a *App) parseEventRetention(d *caddyfile.Dispenser) error {
-	if err := lifetime(&a.EventRetention)(d); err != nil {
-		return err
-	}
+// checkEventRetention finds what the tracker would refuse.
+func (a *App) checkEventRetention() error {
 	if kept := time.Duration(a.EventRetention); kept < tracker.MinEventRetention {
-		return d.Errf("event_retention: %s is under %s", kept, tracker.MinEventRetention)
+		return fmt.Errorf("event_retention: %s is under %s", kept, tracker.MinEventRetention)
 	}
 	return nil
 }
@@ -133,13 +131,16 @@ func checkTokenLifetime(longest caddy.Duration) error {
 func (a *App) parseStore(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	if len(args) != 2 {
-		return d.Errf("store wants an engine and its place: store %s <directory>, or store %s <connection string>", engineBadger, enginePostgres)
+		return d.Errf("store wants an engine and its place: store %s <directory>, or store %s <connection string>%s", engineBadger, enginePostgres, unsetHint)
 	}
 	a.Store.Engine = args[0]
 	switch args[0] {
 	case engineBadger:
 		a.Store.Directory = args[1]
-		return options{"accept_loss": flag(&a.Store.AcceptLoss), "memtable": a.Store.parseMemtable}.parseBlock(d)
+		return options{
+			"accept_loss": flag(&a.Store.AcceptLoss),
+			"memtable":    judged(a.Store.parseMemtable, func() error { return checkMemtable(a.Store.Memtable) }),
+		}.parseBlock(d)
 	case enginePostgres:
 		a.Store.DSN = args[1]
 	default:
@@ -158,9 +159,6 @@ func (s *Store) parseMemtable(d *caddyfile.Dispenser) error {
 		return d.Errf("memtable %s: no size such as 16MiB", size)
 	}
 	s.Memtable = int64(min(bytes, math.MaxInt64)) //nolint:gosec // bounded
-	if err := checkMemtable(s.Memtable); err != nil {
-		return d.WrapErr(err)
-	}
 	return nil
 }
 

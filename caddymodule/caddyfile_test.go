@@ -3,6 +3,8 @@ package caddymodule
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,7 +127,7 @@ func TestAppCaddyfile(t *testing.T) {
 			err:   `unrecognized option "stores", allowed are account, api_key, attribute, auth_session_ttl, chat_session_ttl, event, event_retention, on_authenticate, purge_interval, rate_limit, session_timeout, store, strict_events, token_lifetime, visitor_ttl and widget, at Testfile:2`,
 		},
 		"fail/option twice":           {input: "people_tracking {\nsession_timeout 1h\nsession_timeout 2h\n}", err: "session_timeout is already specified, at Testfile:3"},
-		"fail/unexpected block":       {input: "people_tracking {\nsession_timeout 1h {\nx\n}\n}", err: `unrecognized option "{"`},
+		"fail/unexpected block":       {input: "people_tracking {\nsession_timeout 1h {\nx\n}\n}", err: "a block is not possible here, at Testfile:2"},
 		"fail/store without path":     {input: "people_tracking {\nstore badger\n}", err: "store badger <directory>"},
 		"fail/store of three":         {input: "people_tracking {\nstore badger a b\n}", err: "store badger <directory>"},
 		"fail/unknown store":          {input: "people_tracking {\nstore sqlite x\n}", err: "the first argument is no engine, allowed are badger and postgres"},
@@ -134,7 +136,7 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/memtable's size":        {input: "people_tracking {\nstore badger a {\nmemtable large\n}\n}", err: "memtable large: no size such as 16MiB, at Testfile:3"},
 		"fail/small memtable":         {input: "people_tracking {\nstore badger a {\nmemtable 4MiB\n}\n}", err: "memtable 4.0 MiB is not between 8.0 MiB and 256 MiB, at Testfile:3"},
 		"fail/huge memtable":          {input: "people_tracking {\nstore badger a {\nmemtable 16GiB\n}\n}", err: "is not between"},
-		"fail/losses of a database":   {input: "people_tracking {\nstore postgres a {\naccept_loss\n}\n}", err: `unrecognized option "{"`},
+		"fail/losses of a database":   {input: "people_tracking {\nstore postgres a {\naccept_loss\n}\n}", err: "a block is not possible here, at Testfile:2"},
 		"fail/duration":               {input: "people_tracking {\nvisitor_ttl soon\n}", err: `visitor_ttl: "soon" is no duration such as 30m, 24h or 45d`},
 		"fail/duration too short":     {input: "people_tracking {\nsession_timeout 10ms\n}", err: "session_timeout: 10ms is under 1s"},
 		"fail/negative duration":      {input: "people_tracking {\nsession_timeout -1h\n}", err: "under 1s"},
@@ -145,19 +147,25 @@ func TestAppCaddyfile(t *testing.T) {
 		"fail/purge interval":         {input: "people_tracking {\npurge_interval 30s\n}", err: "purge_interval: 30s is under 1m0s, at Testfile:2"},
 		"fail/purge interval twice":   {input: "people_tracking {\npurge_interval off 6h\n}", err: "wrong argument count"},
 		"fail/purge of a database":    {input: "people_tracking {\nstore postgres x\npurge_interval 6h\n}", err: "purge_interval is for the engine badger"},
+		"fail/database behind purge":  {input: "people_tracking {\npurge_interval off\nstore postgres x\n}", err: "purge_interval is for the engine badger"},
 		"fail/on or off":              {input: "people_tracking {\nstrict_events yes\n}", err: "strict_events yes: allowed are on and off"},
 		"fail/rate of nothing":        {input: "people_tracking {\nrate_limit {\ndevice 0 100\n}\n}", err: `device: "0" is no number above 0`},
 		"fail/rate of everything":     {input: "people_tracking {\nrate_limit {\ndevice Inf 100\n}\n}", err: "no number above 0"},
 		"fail/small burst":            {input: "people_tracking {\nrate_limit {\naddress 5 99\n}\n}", err: "no whole number from 100"},
 		"fail/unknown rate":           {input: "people_tracking {\nrate_limit {\nperson 5 100\n}\n}", err: "allowed are address, device and total"},
 		"fail/key without scope":      {input: "people_tracking {\napi_key web:tracking:sdk\n}", err: "api_key wants a key and at least one scope"},
+		"fail/key that is not set":    {input: "people_tracking {\napi_key people:read people:manage\n}", err: "api_key: the scope people:read stands in place of a key; is an environment variable not set?, at Testfile:2"},
+		"fail/key auto":               {input: "people_tracking {\napi_key auto people:read\n}", err: `"auto" is the key of pages when none is configured, choose another, at Testfile:2`},
+		"fail/too many attributes":    {input: "people_tracking {\n" + many("attribute a%d string", 257) + "}", err: "257 custom attributes are defined, at most 256 are possible, at Testfile:259"},
 		"fail/unknown scope":          {input: "people_tracking {\napi_key k people:write\n}", err: "argument 2 is no scope, allowed are web:tracking:sdk, people:read and people:manage"},
 		"fail/scope twice":            {input: "people_tracking {\napi_key k people:read people:read\n}", err: "scope people:read is given twice"},
 		"fail/key twice":              {input: "people_tracking {\napi_key k people:read\napi_key k people:manage\n}", err: "the same key is already specified"},
-		"fail/widget without id":      {input: "people_tracking {\nwidget {\n}\n}", err: "wrong argument count"},
+		"fail/widget without id":      {input: "people_tracking {\nwidget {\n}\n}", err: "widget wants its id"},
 		"fail/widget twice":           {input: "people_tracking {\nwidget w {\nsecret_key k " + secret + "\n}\nwidget w {\n}\n}", err: "widget w is already specified"},
 		"fail/widget without secret":  {input: "people_tracking {\nwidget w\n}", err: "widget w has no secret_key"},
 		"fail/secret not in base64":   {input: "people_tracking {\nwidget w {\nsecret_key k ???\n}\n}", err: "the second argument is not Base64"},
+		"fail/secret that is not set": {input: "people_tracking {\nwidget w {\nsecret_key k\n}\n}", err: "the key in Base64; is an environment variable not set?, at Testfile:3"},
+		"fail/short secret":           {input: "people_tracking {\nwidget w {\nsecret_key k c2hvcnQ=\n}\n}", err: "has 5 bytes after decoding from Base64, at least 32 are needed, at Testfile:3"},
 		"fail/secret key twice":       {input: "people_tracking {\nwidget w {\nsecret_key k " + secret + "\nsecret_key k " + secret + "\n}\n}", err: "the id is already specified"},
 		"fail/unknown in widget":      {input: "people_tracking {\nwidget w {\ntoken x\n}\n}", err: "allowed are keep_authenticated_as_leads and secret_key"},
 		"fail/event without id":       {input: "people_tracking {\nevent\n}", err: "event wants an id"},
@@ -194,6 +202,14 @@ func refusedWithLine(t *testing.T, err error, want string) bool {
 	require.ErrorContains(t, err, want)
 	assert.Contains(t, err.Error(), "Testfile:", "the error names file and line")
 	return true
+}
+
+func many(line string, n int) string {
+	var lines strings.Builder
+	for i := range n {
+		fmt.Fprintf(&lines, line+"\n", i)
+	}
+	return lines.String()
 }
 
 func asJSON(t *testing.T, v any) string {
@@ -277,6 +293,12 @@ func TestHandlerCaddyfile(t *testing.T) {
 		"fail/no cookie":            {input: "people_tracking {\nsession_cookie\n}", err: "wrong argument count"},
 		"fail/cookie twice":         {input: "people_tracking {\nsession_cookie a a\n}", err: "session_cookie: a is given twice"},
 		"fail/cookies in two lines": {input: "people_tracking {\nsession_cookie a\nsession_cookie b\n}", err: "session_cookie is already specified"},
+		"fail/cookie of ours":       {input: "people_tracking {\nsession_cookie _people\n}", err: "this is our own, name the site's, at Testfile:2"},
+		"fail/no origin":            {input: "people_tracking {\norigins shop.example\n}", err: "not scheme://host[:port], at Testfile:2"},
+		"fail/no widget origin":     {input: "people_tracking {\nwidget_origins chat.example\n}", err: "use scheme and host, such as https://chat.example.com, at Testfile:2"},
+		"fail/nothing to redact":    {input: "people_tracking {\nredact_query --\n}", err: "a name needs a letter or digit, at Testfile:2"},
+		"fail/app shell relative":   {input: "people_tracking {\napp_shell / offline\n}", err: `app_shell "offline" is no path such as /offline, at Testfile:2`},
+		"fail/app shell with query": {input: "people_tracking {\napp_shell /?shell\n}", err: "is no path"},
 		"fail/two accounts":         {input: "people_tracking {\naccount a b\n}", err: "wrong argument count"},
 		"fail/key twice":            {input: "people_tracking {\napi_key a\napi_key b\n}", err: "api_key is already specified"},
 	}
@@ -328,6 +350,7 @@ func TestB28NoErrorShowsAKeyOrSecret(t *testing.T) {
 		"secret not base64":     "widget w {\nsecret_key k " + key + "\n}",
 		"store swapped":         "store postgres://people:" + key + "@db/people postgres",
 		"secrets swapped":       "widget w {\nsecret_key " + key + " k\n}",
+		"secrets swapped well":  "widget w {\nsecret_key " + key + " main\n}",
 	} {
 		t.Run("app/"+name, func(t *testing.T) {
 			err := new(App).UnmarshalCaddyfile(caddyfile.NewTestDispenser("people_tracking {\n" + input + "\n}"))

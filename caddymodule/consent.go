@@ -1,13 +1,10 @@
 package caddymodule
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
-	"github.com/livechat-people/caddy-people-tracking/tracker/collector"
 )
 
 // The words of the options consent and respect.
@@ -41,13 +38,6 @@ func (c ConsentCookie) attribute() string {
 	return c.Name + "=" + c.Value
 }
 
-func (h *Handler) collectorConsent() collector.Consent {
-	return collector.Consent{
-		Required: h.Consent == consentRequired,
-		Cookie:   h.ConsentCookie.Name, Value: h.ConsentCookie.Value,
-	}
-}
-
 // checkRespect judges the words of respect.
 func (h *Handler) checkRespect() error {
 	for _, word := range h.Respect {
@@ -64,26 +54,13 @@ func (h *Handler) checkRespect() error {
 func (h *Handler) parseConsent(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	if len(args) != 1 && (len(args) != 4 || args[1] != "cookie") {
-		return d.WrapErr(errors.New("consent wants required or implied, and may go on with cookie <name> <value>"))
+		return d.Errf("consent wants required or implied, and may go on with cookie <name> <value>")
 	}
 	if h.Consent = args[0]; !slices.Contains(consentWords, h.Consent) {
 		return d.Errf("consent %s: allowed are %s", h.Consent, allowed(consentWords))
 	}
 	if len(args) == 4 {
 		h.ConsentCookie = ConsentCookie{Name: args[2], Value: args[3]}
-		if err := h.collectorConsent().Check(); err != nil {
-			return d.WrapErr(err)
-		}
-	}
-	return nil
-}
-
-func (h *Handler) parseRespect(d *caddyfile.Dispenser) error {
-	if err := list(&h.Respect)(d); err != nil {
-		return err
-	}
-	if err := h.checkRespect(); err != nil {
-		return d.WrapErr(err)
 	}
 	return nil
 }

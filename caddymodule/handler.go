@@ -149,24 +149,29 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.script, err = h.bundle(account.definitions); err != nil {
 		return err
 	}
-	h.calls, err = collector.New(collector.Config{
-		Tracker:        h.app.service,
-		Account:        h.app.number(account),
-		Keys:           account.callKeys(),
+	calls := h.collectorConfig()
+	calls.Tracker, calls.Account, calls.Keys = h.app.service, h.app.number(account), account.callKeys()
+	calls.Limiter, calls.Now, calls.Logger = h.app.limiter, h.app.now, h.log
+	calls.Observe = h.observer(account.name)
+	h.calls, err = collector.New(calls)
+	return err
+}
+
+// collectorConfig is what the options say of calls.
+func (h *Handler) collectorConfig() collector.Config {
+	return collector.Config{
 		SessionCookies: h.SessionCookies,
 		Origins:        h.Origins,
 		RedactQuery:    h.RedactQuery,
-		Consent:        h.collectorConsent(),
-		RespectGPC:     slices.Contains(h.Respect, respectGPC),
-		RespectDNT:     slices.Contains(h.Respect, respectDNT),
-		Site:           h.site,
-		ClientIP:       clientIP,
-		Limiter:        h.app.limiter,
-		Now:            h.app.now,
-		Logger:         h.log,
-		Observe:        h.observer(account.name),
-	})
-	return err
+		Consent: collector.Consent{
+			Required: h.Consent == consentRequired,
+			Cookie:   h.ConsentCookie.Name, Value: h.ConsentCookie.Value,
+		},
+		RespectGPC: slices.Contains(h.Respect, respectGPC),
+		RespectDNT: slices.Contains(h.Respect, respectDNT),
+		Site:       h.site,
+		ClientIP:   clientIP,
+	}
 }
 
 // observer counts what becomes of requests and calls, and has those that never
@@ -199,13 +204,10 @@ func (h *Handler) Validate() error {
 			return fmt.Errorf("%s %q: allowed are %s", choice.option, choice.value, allowed(choice.words))
 		}
 	}
-	for _, signal := range h.ChatSignals {
-		if !slices.Contains(signalWords, signal) || signal == signalsOff && len(h.ChatSignals) > 1 {
-			return fmt.Errorf("chat_signals: allowed are %s, off alone", allowed(signalWords))
+	for _, check := range []func() error{h.checkSignals, h.checkRespect, h.checkAppShell} {
+		if err := check(); err != nil {
+			return err
 		}
-	}
-	if err := h.checkRespect(); err != nil {
-		return err
 	}
 	_, err := h.page("")
 	return err

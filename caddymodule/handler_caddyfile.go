@@ -1,7 +1,10 @@
 package caddymodule
 
 import (
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -81,16 +84,8 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, accounts []string) error {
 		return err
 	}
 	return options{
-		"account": oneAccount(&h.Account, accounts),
-		"base_path": func(d *caddyfile.Dispenser) error {
-			if err := text(&h.BasePath)(d); err != nil {
-				return err
-			}
-			if err := checkBasePath(h.BasePath); err != nil {
-				return d.WrapErr(err)
-			}
-			return nil
-		},
+		"account":   oneAccount(&h.Account, accounts),
+		"base_path": judged(text(&h.BasePath), func() error { return checkBasePath(h.BasePath) }),
 		"api_key": func(d *caddyfile.Dispenser) error {
 			// The error of text would show the key (B28).
 			if h.APIKey != "" {
@@ -101,19 +96,19 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, accounts []string) error {
 			}
 			return nil
 		},
-		"session_cookie": list(&h.SessionCookies),
-		"origins":        list(&h.Origins),
+		"session_cookie": judged(list(&h.SessionCookies), h.checkCalls),
+		"origins":        judged(list(&h.Origins), h.checkCalls),
 		"inject":         onOff(&h.NoInject, "off"),
 		"load":           oneOf(&h.Load, loadWords...),
 		"auto_init":      onOff(&h.ManualInit, "off"),
 		"page_views":     oneOf(&h.PageViews, viewsWords...),
-		"chat_signals":   h.parseSignals,
-		"widget_origins": list(&h.WidgetOrigins),
-		"redact_query":   list(&h.RedactQuery),
-		"consent":        h.parseConsent,
-		"respect":        h.parseRespect,
+		"chat_signals":   judged(list(&h.ChatSignals), h.checkSignals),
+		"widget_origins": judged(list(&h.WidgetOrigins), h.checkWidgetOrigins),
+		"redact_query":   judged(list(&h.RedactQuery), h.checkCalls),
+		"consent":        judged(h.parseConsent, h.checkCalls),
+		"respect":        judged(list(&h.Respect), h.checkRespect),
 		"csp":            oneOf(&h.CSP, cspWords...),
-		"app_shell":      list(&h.AppShell),
+		"app_shell":      judged(list(&h.AppShell), h.checkAppShell),
 		"frames":         flag(&h.Frames),
 		"xhtml":          flag(&h.XHTML),
 		"after_x_ua":     flag(&h.AfterXUA),
@@ -122,17 +117,34 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, accounts []string) error {
 	}.parseBlock(d)
 }
 
-func (h *Handler) parseSignals(d *caddyfile.Dispenser) error {
-	if err := list(&h.ChatSignals)(d); err != nil {
-		return err
-	}
-	for _, signal := range h.ChatSignals {
-		if !slices.Contains(signalWords, signal) {
-			return d.Errf("chat_signals %s: allowed are %s", signal, allowed(signalWords))
+// checkCalls judges what the collector is told.
+func (h *Handler) checkCalls() error { return h.collectorConfig().Check() }
+
+// checkWidgetOrigins judges the addresses that the script is told.
+func (h *Handler) checkWidgetOrigins() error {
+	_, err := sdk.Plain().Tag(sdk.TagOptions{Base: defaultBasePath, WidgetOrigins: h.WidgetOrigins})
+	return err
+}
+
+// checkAppShell asks for paths as requests have them: any other would never be
+// met.
+func (h *Handler) checkAppShell() error {
+	for _, path := range h.AppShell {
+		if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#*") {
+			return fmt.Errorf("app_shell %q is no path such as /offline", path)
 		}
 	}
-	if len(h.ChatSignals) > 1 && slices.Contains(h.ChatSignals, signalsOff) {
-		return d.Errf("chat_signals: off stands alone")
+	return nil
+}
+
+func (h *Handler) checkSignals() error {
+	for _, signal := range h.ChatSignals {
+		if !slices.Contains(signalWords, signal) {
+			return fmt.Errorf("chat_signals %s: allowed are %s", signal, allowed(signalWords))
+		}
+		if signal == signalsOff && len(h.ChatSignals) > 1 {
+			return errors.New("chat_signals: off stands alone")
+		}
 	}
 	return nil
 }

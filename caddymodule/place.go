@@ -72,10 +72,10 @@ func (s Store) place(repl *caddy.Replacer) (place, error) {
 func (s Store) badger(repl *caddy.Replacer) (place, error) {
 	dir := filepath.Join(caddy.AppDataDir(), "people")
 	if s.Directory != "" {
-		dir = repl.ReplaceKnown(s.Directory, "")
-	}
-	if dir == "" {
-		return place{}, errors.New("store: the directory is empty")
+		var err error
+		if dir, err = resolved(repl, s.Directory); err != nil {
+			return place{}, fmt.Errorf("store: the directory: %w", err)
+		}
 	}
 	if err := checkMemtable(s.Memtable); err != nil {
 		return place{}, err
@@ -115,9 +115,10 @@ func checkMemtable(bytes int64) error {
 }
 
 func (s Store) postgres(repl *caddy.Replacer) (place, error) {
+	// An empty placeholder may stand in it, for a password that is not needed.
 	dsn := repl.ReplaceKnown(s.DSN, "")
-	if dsn == "" {
-		return place{}, errors.New("store: the dsn is empty")
+	if dsn == "" || isPlaceholder(dsn) {
+		return place{}, fmt.Errorf("store: the dsn: %w", errPlaceholder)
 	}
 	return place{
 		key:  enginePostgres + " " + dsn,

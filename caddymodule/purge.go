@@ -28,13 +28,7 @@ func (a *App) parsePurgeInterval(d *caddyfile.Dispenser) error {
 		d.NextArg()
 		return noArgs(d)
 	}
-	if err := lifetime(&a.PurgeInterval)(d); err != nil {
-		return err
-	}
-	if err := a.checkPurgeInterval(); err != nil {
-		return d.WrapErr(err)
-	}
-	return nil
+	return lifetime(&a.PurgeInterval)(d)
 }
 
 func (a *App) checkPurgeInterval() error {

@@ -168,9 +168,10 @@ func TestB28KeyOfThePages(t *testing.T) {
 		"fail/unknown":                  {keys: tracking, option: "api_key other", err: "none of those"},
 		"fail/without the scope":        {keys: tracking, option: "api_key reader", err: "lacks the scope"},
 		"fail/empty placeholder":        {keys: "api_key {env.PEOPLE_TEST_NONE} web:tracking:sdk", err: "empty"},
-		"fail/the name of the free key": {keys: "api_key auto web:tracking:sdk", err: "choose another"},
+		"fail/the name of the free key": {keys: "api_key {env.PEOPLE_TEST_AUTO} web:tracking:sdk", err: "choose another"},
 	}
 	t.Setenv("PEOPLE_TEST_KEY", "from-env")
+	t.Setenv("PEOPLE_TEST_AUTO", "auto")
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newInstance(t)

@@ -34,6 +34,9 @@ func (o options) parseBlock(d *caddyfile.Dispenser) error {
 	given := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
+		if word == "{" { // behind a line that takes no block
+			return d.Errf("a block is not possible here")
+		}
 		parse, known := o[word]
 		if !known {
 			return d.Errf("unrecognized option %q, allowed are %s", word, allowed(o.words()))
@@ -138,6 +141,20 @@ func duplicate(words []string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// judged reads an option and has check find what is wrong with it, so that the
+// error tells its line.
+func judged(parse func(*caddyfile.Dispenser) error, check func() error) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		if err := parse(d); err != nil {
+			return err
+		}
+		if err := check(); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
+	}
 }
 
 // lifetime reads a duration of a second or more; days are written 45d.

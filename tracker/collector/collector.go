@@ -69,6 +69,31 @@ type Config struct {
 	Observe func(Observation)
 }
 
+// Check judges what an operator writes: origins, session cookies, consent and
+// names to redact. New does so too.
+func (cfg Config) Check() error {
+	_, _, err := cfg.judge()
+	return err
+}
+
+func (cfg Config) judge() (origins map[string]bool, redact *redactor, err error) {
+	origins = make(map[string]bool, len(cfg.Origins))
+	for _, raw := range cfg.Origins {
+		origin, err := parseOrigin(raw)
+		if err != nil {
+			return nil, nil, err
+		}
+		origins[origin] = true
+	}
+	if err = checkSessionCookies(cfg.SessionCookies); err == nil {
+		err = cfg.Consent.check()
+	}
+	if err == nil {
+		redact, err = newRedactor(cfg.RedactQuery)
+	}
+	return origins, redact, err
+}
+
 // Site is where a request arrived, as the browser sees it.
 type Site struct {
 	Scheme string // "http" or "https"
@@ -103,33 +128,24 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Tracker == nil || cfg.Site == nil {
 		return nil, errors.New("collector: Tracker and Site are required")
 	}
+	origins, redact, err := cfg.judge()
+	if err != nil {
+		return nil, fmt.Errorf("collector: %w", err)
+	}
 	h := &Handler{
 		tracker: cfg.Tracker, account: cfg.Account, keys: cfg.Keys, sessionCookies: slices.Clone(cfg.SessionCookies),
-		consent: cfg.Consent, gpc: cfg.RespectGPC, dnt: cfg.RespectDNT,
-		origins: make(map[string]bool, len(cfg.Origins)), allow: http.MethodPost, site: cfg.Site, clientIP: cfg.ClientIP,
+		redact: redact, consent: cfg.Consent, gpc: cfg.RespectGPC, dnt: cfg.RespectDNT,
+		origins: origins, allow: http.MethodPost, site: cfg.Site, clientIP: cfg.ClientIP, limits: cfg.Limiter,
 		warnings: rate.Sometimes{First: 1, Interval: time.Minute}, agents: newAgents(), now: cfg.Now, newID: cfg.NewID, log: cfg.Logger, observe: cfg.Observe,
 	}
 	h.setDefaults()
-	for _, raw := range cfg.Origins {
-		origin, err := parseOrigin(raw)
-		if err != nil {
-			return nil, fmt.Errorf("collector: %w", err)
-		}
-		h.origins[origin] = true
+	if len(origins) > 0 {
 		h.allow = "OPTIONS, POST"
 	}
-	err := checkSessionCookies(cfg.SessionCookies)
-	if err == nil {
-		err = cfg.Consent.Check()
-	}
-	if err == nil {
-		h.redact, err = newRedactor(cfg.RedactQuery)
-	}
-	if h.limits = cfg.Limiter; err == nil && h.limits == nil {
-		h.limits, err = NewLimiter(cfg.Limits)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("collector: %w", err)
+	if h.limits == nil {
+		if h.limits, err = NewLimiter(cfg.Limits); err != nil {
+			return nil, fmt.Errorf("collector: %w", err)
+		}
 	}
 	return h, nil
 }

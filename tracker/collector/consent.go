@@ -18,8 +18,8 @@ type Consent struct {
 	Cookie, Value string
 }
 
-// Check judges the cookie; New does so too.
-func (c Consent) Check() error {
+// check judges the cookie.
+func (c Consent) check() error {
 	own := []string{deviceCookie.plain, deviceCookie.secure, chatCookie.plain, chatCookie.secure}
 	switch {
 	case c.Cookie == "" && c.Value == "":

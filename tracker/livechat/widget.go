@@ -40,9 +40,9 @@ type Options struct {
 	Skew            time.Duration // tolerated difference of clocks, default 30 s
 }
 
-// minKeyBytes is what RFC 7518 3.2 asks for HS256: a shorter key can be guessed
+// MinKeyBytes is what RFC 7518 3.2 asks for HS256: a shorter key can be guessed
 // offline from any token.
-const minKeyBytes = 32
+const MinKeyBytes = 32
 
 func (o Options) withDefaults() (Options, error) {
 	for _, option := range []struct {
@@ -70,22 +70,24 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+// checkWidget names a secret key by its place: where somebody mixed up the two,
+// its id is the key.
 func checkWidget(w Widget) error {
 	if w.ID == "" {
 		return errors.New("a widget has no id")
 	}
 	seen := make(map[string]struct{}, len(w.Secrets))
-	for _, secret := range w.Secrets {
+	for i, secret := range w.Secrets {
 		if secret.ID == "" {
-			return fmt.Errorf("widget %q: a secret key has no id", w.ID)
+			return fmt.Errorf("widget %q: secret key %d has no id", w.ID, i+1)
 		}
 		if _, twice := seen[secret.ID]; twice {
-			return fmt.Errorf("widget %q: secret key %q is given twice", w.ID, secret.ID)
+			return fmt.Errorf("widget %q: secret key %d has the id of one before it", w.ID, i+1)
 		}
 		seen[secret.ID] = struct{}{}
-		if len(secret.Key) < minKeyBytes {
-			return fmt.Errorf("widget %q: secret key %q has %d bytes after decoding from Base64, at least %d are needed",
-				w.ID, secret.ID, len(secret.Key), minKeyBytes)
+		if len(secret.Key) < MinKeyBytes {
+			return fmt.Errorf("widget %q: secret key %d has %d bytes after decoding from Base64, at least %d are needed",
+				w.ID, i+1, len(secret.Key), MinKeyBytes)
 		}
 	}
 	return nil
