@@ -178,7 +178,6 @@ func (a *App) Start() error {
 	if err := a.checkSchemas(); err != nil {
 		return err
 	}
-	clockInUse.Store(a.clock)
 	ctx, stop := context.WithCancel(context.Background())
 	a.stop = stop
 	a.sweeping.Go(func() {

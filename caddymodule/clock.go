@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -30,10 +29,6 @@ type MonotonicClock interface {
 // systemClock is that of the process, so that a reload does not make it forget
 // what it was set to.
 var systemClock = tracker.NewClock(nil, nil)
-
-// clockInUse is what the metrics look at: the clock of the configuration that
-// was started last.
-var clockInUse atomic.Pointer[tracker.Clock]
 
 // loadClock gives the configured clock, or the system's.
 func (a *App) loadClock(ctx caddy.Context) (*tracker.Clock, error) {
@@ -80,7 +75,7 @@ type acceptedClock struct {
 	Now      time.Time `json:"now"`                // the time from now on
 }
 
-// clockMetrics tells of the clock in use.
+// clockMetrics tells of the clock of the configuration that runs.
 type clockMetrics struct{}
 
 var clockDoubt = prometheus.NewDesc(metricsPrefix+"clock_in_doubt",
@@ -89,7 +84,7 @@ var clockDoubt = prometheus.NewDesc(metricsPrefix+"clock_in_doubt",
 func (clockMetrics) Describe(descs chan<- *prometheus.Desc) { descs <- clockDoubt }
 
 func (clockMetrics) Collect(into chan<- prometheus.Metric) {
-	if clock := clockInUse.Load(); clock != nil {
-		into <- prometheus.MustNewConstMetric(clockDoubt, prometheus.GaugeValue, number(clock.Doubt() != nil))
+	if app, err := runningApp(); err == nil {
+		into <- prometheus.MustNewConstMetric(clockDoubt, prometheus.GaugeValue, number(app.clock.Doubt() != nil))
 	}
 }

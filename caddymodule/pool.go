@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,11 +51,11 @@ type pooledStore struct {
 	logs *logRelay
 	log  *slog.Logger // into logs
 
-	mu     sync.RWMutex
-	engine store.Store // nil until it is open
-	cause  error       // why it is not open
-	closed bool
-	tune   func(store.Store) // of the newest configuration, see lease
+	mu      sync.RWMutex
+	engine  store.Store // nil until it is open
+	cause   error       // why it is not open
+	closed  bool
+	holders []*lease // newest last, whose configuration applies
 
 	stop    chan struct{} // closed by Destruct
 	retries sync.WaitGroup
@@ -79,19 +80,38 @@ func (p *pooledStore) try() bool {
 		p.engine = nil
 		return false
 	}
-	if p.tune != nil {
-		p.tune(engine)
-	}
+	p.tune()
 	return true
 }
 
-// adopt applies a configuration to the store, as soon as it is open.
-func (p *pooledStore) adopt(tune func(store.Store)) {
+// hold applies the configuration of l, the newest one, to the store, as soon as
+// that is open.
+func (p *pooledStore) hold(l *lease) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tune = tune
-	if p.engine != nil && tune != nil {
-		tune(p.engine)
+	p.holders = append(p.holders, l)
+	p.tune()
+}
+
+// drop forgets l. If its configuration is the newest, it was rejected after it
+// had begun to start: the one before it applies again.
+func (p *pooledStore) drop(l *lease) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := slices.Index(p.holders, l)
+	p.holders = slices.Delete(p.holders, at, at+1)
+	if at == len(p.holders) {
+		p.tune()
+	}
+}
+
+// tune applies the newest configuration. The lock is held.
+func (p *pooledStore) tune() {
+	if p.engine == nil || len(p.holders) == 0 {
+		return
+	}
+	if apply := p.holders[len(p.holders)-1].tune; apply != nil {
+		apply(p.engine)
 	}
 }
 
@@ -202,7 +222,7 @@ func (l *lease) take() (*pooledStore, error) {
 	if loaded {
 		pooled.logs.add(l.log)
 	}
-	pooled.adopt(l.tune)
+	pooled.hold(l)
 	l.pooled = pooled
 	return pooled, nil
 }
@@ -217,6 +237,7 @@ func (l *lease) release() error {
 		return nil
 	}
 	l.pooled.logs.drop(l.log)
+	l.pooled.drop(l)
 	_, err := stores.Delete(l.key)
 	return err
 }

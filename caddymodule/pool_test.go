@@ -205,3 +205,21 @@ func TestStoreLogsWhereTheNewestConfigurationDoes(t *testing.T) {
 	assert.Equal(t, []string{"b"}, rejected.said)
 	assert.Equal(t, []string{"d", "e"}, second.said)
 }
+
+// P3: what a rejected configuration wanted of the store is not left behind.
+func TestP3RejectedConfigurationTunesNothing(t *testing.T) {
+	var tuned []string
+	lease := func(name string) *lease {
+		l := newLease("/tune", false, func(logger) (store.Store, error) { return fakeStore{}, nil })
+		l.tune = func(store.Store) { tuned = append(tuned, name) }
+		_, err := l.take()
+		require.NoError(t, err)
+		return l
+	}
+	running, rejected := lease("running"), lease("rejected")
+	require.NoError(t, rejected.release())
+	next := lease("next")
+	require.NoError(t, running.release())
+	require.NoError(t, next.release())
+	assert.Equal(t, []string{"running", "rejected", "running", "next"}, tuned)
+}

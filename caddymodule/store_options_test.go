@@ -38,12 +38,13 @@ func TestTuneAStoreThatOpensLate(t *testing.T) {
 	err := store.ErrUnavailable
 	p := newPooledStore(place{open: func(logger) (store.Store, error) { return fakeStore{}, err }}, discard)
 	var tuned []string
-	p.adopt(func(store.Store) { tuned = append(tuned, "first") })
-	p.adopt(func(store.Store) { tuned = append(tuned, "second") })
+	hold := func(name string) { p.hold(&lease{tune: func(store.Store) { tuned = append(tuned, name) }}) }
+	hold("first")
+	hold("second")
 	assert.Empty(t, tuned)
 	err = nil
 	require.True(t, p.try())
-	p.adopt(func(store.Store) { tuned = append(tuned, "third") })
+	hold("third")
 	assert.Equal(t, []string{"second", "third"}, tuned)
 }
 
