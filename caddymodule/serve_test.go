@@ -239,3 +239,26 @@ func TestConsoleLetsInWhoIsNamed(t *testing.T) {
 	assert.Equal(t, http.StatusOK, got.status)
 	assert.Equal(t, http.StatusUnauthorized, c.get("/api/persons", "Authorization", "App wrong").status)
 }
+
+// A console below a site whose pages are tracked is none of them: its titles
+// are names of people.
+func TestConsolePagesAreNotTracked(t *testing.T) {
+	c := newInstance(t)
+	require.NoError(t, c.load("", `{site} {
+	people_tracking
+	handle_path /people/* {
+		people_console {
+			authenticated_by {http.request.header.X-Operator}
+		}
+	}
+	reverse_proxy `+upstream(t, nil)+`
+}`))
+	for _, path := range []string{"/people/", "/people/live", "/people/persons/none"} {
+		for _, operator := range []string{"ana", ""} {
+			got := c.get(path, "X-Operator", operator)
+			assert.Contains(t, got.body, "<html", path)
+			assert.Zero(t, scripts(got.body), path)
+		}
+	}
+	assert.Equal(t, 1, scripts(c.get("/").body))
+}

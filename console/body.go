@@ -1,13 +1,12 @@
 package console
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+
+	"github.com/go-json-experiment/json"
 )
 
 // maxBodyBytes bounds what is sent: a device cookie, a token of a few hundred
@@ -22,20 +21,15 @@ func readBody(r *http.Request) ([]byte, error) {
 	return raw, nil
 }
 
-// decodeJSON reads one value and takes nothing that it does not know, since a
-// program that misspells a member would otherwise take it for heard. shape says
-// what the body has to be.
+// decodeJSON reads one value strictly: no member that it does not know, in this
+// case of letters, since a program that misspells one would otherwise take it
+// for heard, none twice, and UTF-8 only. shape says what the body has to be.
 func decodeJSON(r *http.Request, raw []byte, into any, shape string) error {
 	if !isOfType(r, "application/json") {
 		return errMediaType
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return badBody("the body must be " + shape)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return badBody("the body must be " + shape + ", and nothing behind it")
+	if json.Unmarshal(raw, into, json.RejectUnknownMembers(true)) != nil { // it quotes the body
+		return badBody("the body must be " + shape + ", each member once and nothing behind it")
 	}
 	return nil
 }

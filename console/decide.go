@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"unicode/utf8"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
@@ -46,8 +47,8 @@ func (h *handler) pageDecide(decide decision) func(http.ResponseWriter, *http.Re
 			return err
 		}
 		reason := form.Get("reason")
-		if len(reason) > maxReasonBytes {
-			return errLongReason
+		if err := checkReason(reason); err != nil {
+			return err
 		}
 		merge, err := h.decide(r, decide, reason)
 		if err != nil {
@@ -91,8 +92,15 @@ func readReason(r *http.Request) (string, error) {
 	if err := decodeJSON(r, raw, &body, `{ "reason"? }, a string`); err != nil {
 		return "", err
 	}
-	if len(body.Reason) > maxReasonBytes {
-		return "", errLongReason
+	return body.Reason, checkReason(body.Reason)
+}
+
+func checkReason(reason string) error {
+	switch {
+	case len(reason) > maxReasonBytes:
+		return errLongReason
+	case !utf8.ValidString(reason):
+		return badMember("reason", "not UTF-8")
 	}
-	return body.Reason, nil
+	return nil
 }

@@ -34,6 +34,11 @@ func TestB18DecideByAPI(t *testing.T) {
 		"fail/unknown member":     {path: "m1/undo", kind: "application/json", body: `{"why":"x"}`, caller: asManager, status: 400, says: "bad_body"},
 		"fail/long reason":        {path: "m1/undo", kind: "application/json", body: `{"reason":"` + strings.Repeat("x", 501) + `"}`, caller: asManager, status: 400, says: "reason: longer"},
 		"fail/a brace behind":     {path: "m1/undo", kind: "application/json", body: `{"reason":"x"}}`, caller: asManager, status: 400, says: "nothing behind it"},
+		"fail/member twice":       {path: "m1/undo", kind: "application/json", body: `{"reason":"x","reason":"y"}`, caller: asManager, status: 400, says: "bad_body"},
+		"fail/member in capitals": {path: "m1/undo", kind: "application/json", body: `{"REASON":"x"}`, caller: asManager, status: 400, says: "bad_body"},
+		"fail/not UTF-8":          {path: "m1/undo", kind: "application/json", body: "{\"reason\":\"\xff\"}", caller: asManager, status: 400, says: "bad_body"},
+		"fail/a list":             {path: "m1/undo", kind: "application/json", body: `[]`, caller: asManager, status: 400, says: "bad_body"},
+		"fail/very deep":          {path: "m1/undo", kind: "application/json", body: `{"reason":` + strings.Repeat("[", maxBodyBytes-20), caller: asManager, status: 400, says: "bad_body"},
 		"fail/too large":          {path: "m1/undo", kind: "application/json", body: strings.Repeat(" ", maxBodyBytes+1), caller: asManager, status: 413, says: "too_large"},
 		"fail/query":              {path: "m1/undo?reason=x", caller: asManager, status: 400, says: "bad_parameter"},
 	} {
@@ -74,6 +79,7 @@ func TestB18DecideByForm(t *testing.T) {
 	}
 	assert.Equal(t, http.StatusRequestEntityTooLarge, post(small(), "/merges/m1/undo", strings.Repeat("x", maxBodyBytes+1), asOperator, sameOrigin).Code)
 	assert.Equal(t, http.StatusBadRequest, post(small(), "/merges/m1/undo", "reason=%zz", asOperator, sameOrigin).Code)
+	assert.Equal(t, http.StatusBadRequest, post(small(), "/merges/m1/undo", "reason=%ff", asOperator, sameOrigin).Code)
 	assert.Equal(t, http.StatusBadRequest, post(small(), "/merges/m1/undo", "reason="+strings.Repeat("x", 501), asOperator, sameOrigin).Code)
 	assert.Equal(t, http.StatusUnsupportedMediaType, ask(newConsole(t, small()), http.MethodPost, "/merges/m1/undo", asOperator, sameOrigin, withBody("application/json", "{}")).Code)
 }

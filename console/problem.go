@@ -22,7 +22,7 @@ func (p *problem) Error() string { return p.Message }
 var (
 	errNobody       = &problem{http.StatusUnauthorized, "unauthorized", "sign in, or send an API key with the scope people:read or people:manage as Authorization: App <key>"}
 	errUnknownKey   = &problem{http.StatusUnauthorized, "unauthorized", "the API key is unknown"}
-	errCrossSite    = &problem{http.StatusForbidden, "cross_site", "a browser may change something from the console's own pages only; a program uses an API key"}
+	errCrossSite    = &problem{http.StatusForbidden, "cross_site", "a browser may change something from the console's own pages only, and says so over https and on localhost alone; a program uses an API key"}
 	errNoRoute      = &problem{http.StatusNotFound, "not_found", "there is nothing at this address"}
 	errNotFound     = &problem{http.StatusNotFound, "not_found", "there is no such person; a visitor is not shown before a chat is started or the visitor authenticates"}
 	errNoSession    = &problem{http.StatusNotFound, "not_found", "there is no such widget, or the session id is longer than 50 characters"}

@@ -51,6 +51,9 @@ func (views) write(w http.ResponseWriter, status int, page *template.Template, v
 	if err := page.Execute(&body, view); err != nil {
 		return fmt.Errorf("render page: %w", err)
 	}
+	// no-transform: what puts scripts into the pages of a site would have those
+	// of its console tracked as well, whose titles are names of people.
+	w.Header().Set("Cache-Control", "no-store, no-transform")
 	return write(w, status, "text/html; charset=utf-8", body.Bytes())
 }
 
