@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
 )
@@ -19,11 +20,17 @@ type ChatReport struct {
 	RequestID string // recorded with the merge
 }
 
-// maxSessionID is the platform's limit of a sid.
+// maxSessionID is the platform's limit of a sid, in characters.
 const maxSessionID = 50
 
-// ErrBadSessionID is returned for a sid of more than 50 characters.
-var ErrBadSessionID = errors.New("tracker: sid is longer than 50 characters")
+// isSessionID says whether a token could name this sid.
+func isSessionID(sid string) bool {
+	return utf8.ValidString(sid) && utf8.RuneCountInString(sid) <= maxSessionID
+}
+
+// ErrBadSessionID is returned for a sid of more than 50 characters, or not of
+// UTF-8.
+var ErrBadSessionID = errors.New("tracker: sid is longer than 50 characters, or not of UTF-8")
 
 // ErrBadToken is returned for a token that does not authenticate; the wrapped
 // error says why, without the token's content.
@@ -38,7 +45,7 @@ func (s *Service) ReportChat(ctx context.Context, a Account, widgetID string, re
 	if err != nil {
 		return "", err
 	}
-	if len(report.SID) > maxSessionID {
+	if !isSessionID(report.SID) {
 		return "", ErrBadSessionID
 	}
 	ids, err := newIDSource(s.random)
@@ -117,7 +124,7 @@ func (s *Service) InvalidateSession(ctx context.Context, a Account, widgetID, si
 	if _, err := s.widgetOf(a, widgetID); err != nil {
 		return err
 	}
-	if sid == "" || len(sid) > maxSessionID {
+	if sid == "" || !isSessionID(sid) {
 		return ErrBadSessionID
 	}
 	now := s.now().Add(s.clock.Ahead()) // tokens were issued by the clocks of others

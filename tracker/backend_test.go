@@ -129,3 +129,18 @@ func TestB9BackEndReportsAgainWhatItInvalidated(t *testing.T) {
 		b.report(ChatReport{SID: "s-1"})
 	}
 }
+
+// The platform counts characters, as the check of tokens does: what a token may
+// name can be reported and invalidated.
+func TestB4SessionIDOfFiftyCharacters(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser("anna")
+	b.open()
+	ctx, longest := context.Background(), strings.Repeat("é", 50)
+	sid, err := w.service.ReportChat(ctx, DefaultAccount, widgetID, ChatReport{Device: b.device, SID: longest})
+	require.NoError(t, err)
+	assert.Equal(t, longest, sid)
+	require.NoError(t, w.service.InvalidateSession(ctx, DefaultAccount, widgetID, longest))
+	require.ErrorIs(t, w.service.InvalidateSession(ctx, DefaultAccount, widgetID, longest+"x"), ErrBadSessionID)
+	require.ErrorIs(t, w.service.InvalidateSession(ctx, DefaultAccount, widgetID, "\xff"), ErrBadSessionID)
+}
