@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"regexp"
 	"slices"
@@ -183,6 +184,21 @@ func (c *AccountConfig) resolveKeys(repl *caddy.Replacer) ([]tracker.Key, error)
 		keys = append(keys, tracker.Key{Value: value, Scopes: key.Scopes})
 	}
 	return keys, nil
+}
+
+// safeKey is the length from which a random key cannot be guessed.
+const safeKey = 16
+
+// warnOfShortKeys is about those that programs use: pages show theirs anyway.
+func (a *App) warnOfShortKeys() {
+	for _, name := range slices.Sorted(maps.Keys(a.accounts)) {
+		for i, key := range a.accounts[name].listed {
+			if len(key.Value) < safeKey && !key.Only(tracker.ScopeTracking) {
+				a.log.Warn("an API key that opens people to programs is short enough to be guessed",
+					slog.String("account", name), slog.Int("key", i+1), slog.Int("characters", len(key.Value)), slog.Int("wanted", safeKey))
+			}
+		}
+	}
 }
 
 // checkKey refuses what is no key but a word that everybody knows. A scope

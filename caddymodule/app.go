@@ -233,6 +233,7 @@ func (a *App) announce(mounted sites) {
 	for _, s := range mounted.deaf() {
 		a.log.Warn("calls of these pages do not arrive: no route leads their base path to people_tracking", slog.String("pages", s.url))
 	}
+	a.warnOfShortKeys()
 	if keyless {
 		a.log.Info(`no api_key that may track is configured: pages are tracked under the key "auto", and people are kept in ` + a.lease.name)
 	}

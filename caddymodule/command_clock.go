@@ -64,5 +64,9 @@ func requestAdmin(cmd *cobra.Command, method, path string) (*http.Response, erro
 	if err != nil {
 		return nil, fmt.Errorf("the address of the admin endpoint: %w", err)
 	}
-	return caddycmd.AdminAPIRequest(address, method, path, nil, nil)
+	response, err := caddycmd.AdminAPIRequest(address, method, path, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("asking the Caddy whose admin endpoint is %s (--address or --config name another): %w", address, err)
+	}
+	return response, nil
 }

@@ -31,10 +31,17 @@ restore into PostgreSQL that was interrupted leaves a part of the backup in the
 table; the same command again completes it.
 
 Whoever was erased after the backup was made is erased again, by the record
-beside the store's directory and that of --erasures.`, cobra.ExactArgs(1), runRestore)
+beside the store's directory and that of --erasures.`, oneBackup, runRestore)
 	addStoreFlags(cmd)
 	cmd.Flags().String("erasures", "", "File with a record of erasures to carry out again")
 	return cmd
+}
+
+func oneBackup(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return errors.New("which backup? name one file, or - for the standard input")
+	}
+	return nil
 }
 
 func runRestore(ctx context.Context, cmd *cobra.Command, args []string) (int, error) {

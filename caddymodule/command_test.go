@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livechat-people/caddy-people-tracking/integration/loopback"
 	"github.com/livechat-people/caddy-people-tracking/store"
 	"github.com/livechat-people/caddy-people-tracking/store/badger"
 	"github.com/livechat-people/caddy-people-tracking/store/postgres/postgrestest"
@@ -284,7 +285,9 @@ func TestCommandsAreToldWhatIsWrong(t *testing.T) {
 		"nothing to migrate": {[]string{"migrate", "--from", missing, "--to", missing + "2"}, "there is no store in " + missing},
 		"no side":            {[]string{"migrate", "--from", missing}, "--to is missing"},
 		"no backup":          {[]string{"restore", missing, "--store", missing}, "no such file"},
-		"no file named":      {[]string{"restore", "--store", missing}, "accepts 1 arg"},
+		"no file named":      {[]string{"restore", "--store", missing}, "which backup? name one file"},
+		"two files":          {[]string{"restore", "a", "b", "--store", missing}, "which backup? name one file"},
+		"no Caddy there":     {[]string{"backup", "--output", missing, "--address", loopback.Free(t)}, "(--address or --config name another): "},
 		"nowhere to":         {[]string{"backup"}, "--output"},
 		"no such command":    {[]string{"bake"}, "unknown command"},
 		"no such config":     {[]string{"check", "--config", missing}, "no such file"},

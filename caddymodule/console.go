@@ -75,15 +75,9 @@ func (c *Console) Provision(ctx caddy.Context) error {
 		server.RegisterOnShutdown(c.stop)
 	}
 	c.config = console.Config{
-		People: c.app.service,
-		Keys:   account.keys,
-		User: func(r *http.Request) string {
-			repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-			if !ok {
-				return ""
-			}
-			return repl.ReplaceAll(user, "")
-		},
+		People:   c.app.service,
+		Keys:     account.keys,
+		User:     operator(user, ctx.Slogger()),
 		Base:     func(r *http.Request) string { return c.app.prefix(c, r) + "/" },
 		Now:      c.app.now,
 		Stopping: stopping,
@@ -101,6 +95,25 @@ func (c *Console) Cleanup() error {
 	return nil
 }
 
+// operator reads who signed in. Where nobody did, no handler in front asked for
+// it, which a page that says "please sign in" does not tell: the log does, once.
+func operator(placeholder string, log *slog.Logger) func(*http.Request) string {
+	var tell sync.Once
+	return func(r *http.Request) string {
+		name := ""
+		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+			name = repl.ReplaceAll(placeholder, "")
+		}
+		if name == "" {
+			tell.Do(func() {
+				log.Warn("nobody signs in in front of the console: it wants basic_auth or the like, or authenticated_by to say where the name is",
+					slog.String("placeholder", placeholder))
+			})
+		}
+		return name
+	}
+}
+
 // isPlaceholder tells a single placeholder from text, which would be the same
 // for everybody.
 func isPlaceholder(s string) bool {
@@ -111,6 +124,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	handler := c.made(r.Context())
 	if handler == nil { // nobody was asked yet who he is, so nothing more is said
 		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Retry-After", "5")
 		http.Error(w, "the store is unavailable", http.StatusServiceUnavailable)
 		return nil
 	}

@@ -43,6 +43,9 @@ func newMetrics() *metrics {
 	for _, outcome := range inject.Outcomes() {
 		m.outcomes = append(m.outcomes, m.pages.WithLabelValues(outcome.String()))
 	}
+	for _, result := range collector.Results() { // a counter that begins at 1 hides its first increase
+		m.requests.WithLabelValues(result)
+	}
 	return m
 }
 

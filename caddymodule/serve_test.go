@@ -3,14 +3,17 @@ package caddymodule
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -261,4 +264,23 @@ func TestConsolePagesAreNotTracked(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1, scripts(c.get("/").body))
+}
+
+func TestConsoleThatNobodySignsInTo(t *testing.T) {
+	log := new(recorder)
+	who := operator("{http.auth.user.id}", slog.New(log))
+	ask := func(set func(*caddy.Replacer)) string {
+		repl := caddy.NewEmptyReplacer()
+		set(repl)
+		r, err := http.NewRequestWithContext(context.WithValue(t.Context(), caddy.ReplacerCtxKey, repl), http.MethodGet, "/", nil)
+		require.NoError(t, err)
+		return who(r)
+	}
+	assert.Equal(t, "ana", ask(func(r *caddy.Replacer) { r.Set("http.auth.user.id", "ana") }))
+	assert.Empty(t, log.said)
+	for range 2 {
+		assert.Empty(t, ask(func(*caddy.Replacer) {}))
+	}
+	require.Len(t, log.said, 1)
+	assert.Contains(t, log.said[0], "nobody signs in")
 }

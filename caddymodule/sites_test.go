@@ -52,13 +52,17 @@ func TestAnnouncement(t *testing.T) {
 		{handler: people, paths: []string{"/people/"}, url: "http://localhost:8082/people/"},
 	}
 	log := new(recorder)
-	app := &App{log: slog.New(log), lease: newLease("/data/people", false, nil)}
+	app := &App{log: slog.New(log), lease: newLease("/data/people", false, nil), accounts: map[string]*account{"default": {listed: []tracker.Key{
+		{Value: "page", Scopes: []string{tracker.ScopeTracking}}, {Value: "program", Scopes: []string{tracker.ScopeRead}},
+		{Value: strings.Repeat("long", 4), Scopes: []string{tracker.ScopeManage}},
+	}}}}
 	app.announce(newSites(sites))
 	assert.Equal(t, []string{
 		"tracking pages of http://a.example/",
 		"tracking pages of http://a.example/eu/",
 		"tracking pages of https://a.example/",
 		"console at http://localhost:8082/people/",
+		"an API key that opens people to programs is short enough to be guessed",
 		`no api_key that may track is configured: pages are tracked under the key "auto", and people are kept in /data/people`,
 	}, log.said)
 }

@@ -1,7 +1,9 @@
 package collector
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
@@ -43,6 +45,11 @@ var refusalRules = map[string]string{
 	ResultRateLimited: "B38", ResultOverloaded: "B38",
 	ResultUnknownKey: "B28", ResultKeyScope: "B28",
 	ResultUnavailable: "B34", ResultFailed: "",
+}
+
+// Results are all that may become of a request.
+func Results() []string {
+	return append(slices.Sorted(maps.Keys(refusalRules)), ResultOK, ResultNoConsent, ResultOptedOut, ResultPreflight)
 }
 
 // RefusedBy says whether a request with this result was refused as a whole, and
