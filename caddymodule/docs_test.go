@@ -2,10 +2,13 @@ package caddymodule
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
@@ -70,4 +73,42 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		require.NotNil(t, found, desc.String())
 		assert.Regexp(t, "`(people_tracking)?"+found[1]+"`", text)
 	}
+}
+
+// Whoever copies a whole Caddyfile, or the JSON, from the documentation finds
+// that it is taken. <Words in angle brackets> are to be filled in, and what begins
+// with a directive is a piece of a site.
+func TestConfigurationsOfTheDocumentationAreTaken(t *testing.T) {
+	newInstance(t) // which keeps the data directory out of the user's
+	t.Setenv("LIVECHAT_SECRET", secret)
+	for _, key := range []string{"PEOPLE_KEY", "BLOG_KEY"} {
+		t.Setenv(key, key+"-of-the-test")
+	}
+	pages, err := filepath.Glob("../docs/*.md")
+	require.NoError(t, err)
+	taken := 0
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, block := range regexp.MustCompile("(?s)```(caddyfile|json)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			config := []byte(block[2])
+			if block[1] == "json" {
+				if !strings.Contains(block[2], `"apps"`) {
+					continue
+				}
+			} else {
+				if strings.Contains(block[2], "<") || strings.HasPrefix(block[2], "people_") {
+					continue
+				}
+				config, _, err = caddyconfig.GetAdapter("caddyfile").Adapt(config, map[string]any{"filename": filepath.Base(page)})
+				require.NoError(t, err, block[2])
+			}
+			loaded := new(caddy.Config)
+			require.NoError(t, caddy.StrictUnmarshalJSON(config, loaded), block[2])
+			loaded.Admin = &caddy.AdminConfig{Disabled: true}
+			require.NoError(t, caddy.Validate(loaded), block[2])
+			taken++
+		}
+	}
+	assert.Greater(t, taken, 6)
 }

@@ -15,6 +15,7 @@ func TestP13MetricsOutliveReloads(t *testing.T) {
 	c := newInstance(t)
 	site := c.siteOf(upstream(t, nil)) + "\nhttp://second.localhost:" + strings.Split(c.site, ":")[1] + " {\npeople_tracking\nrespond ok\n}"
 	require.NoError(t, c.load("", site))
+	assert.Zero(t, c.metric(`people_tracking_requests_total{result="failed"}`), "there before the first one fails")
 	before := c.metric(`people_tracking_pages_total{result="injected"}`)
 	c.get("/")
 	require.NoError(t, c.load("", site))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -88,6 +89,15 @@ func TestOptionsOfPages(t *testing.T) {
 		c := tracked(t, "", "app_shell /offline", nil)
 		assert.Equal(t, 1, scripts(c.get("/offline", "Sec-Fetch-Dest", "empty").body))
 		assert.Equal(t, 0, scripts(c.get("/other", "Sec-Fetch-Dest", "empty").body))
+	})
+	t.Run("ok/app shell behind a rewrite", func(t *testing.T) {
+		c := newInstance(t)
+		root := filepath.Join(c.dir, "root")
+		writeFile(t, root, "index.html", page)
+		require.NoError(t, c.load("", "{site} {\nroot "+root+"\ntry_files {path} /index.html\npeople_tracking {\napp_shell /index.html\n}\nfile_server\n}"))
+		for _, path := range []string{"/", "/cart"} {
+			assert.Equal(t, 1, scripts(c.get(path, "Sec-Fetch-Dest", "empty").body), path)
+		}
 	})
 	t.Run("ok/frames", func(t *testing.T) {
 		assert.Equal(t, 1, scripts(tracked(t, "", "frames", nil).get("/", "Sec-Fetch-Dest", "iframe").body))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -260,4 +261,18 @@ func TestDescriptionIsChecked(t *testing.T) {
 	s := &schema{Ref: "#/components/schemas/Person"}
 	assert.ElementsMatch(t, []string{".id: missing", ".createdAt: missing", ".modifiedAt: missing", ".active: the text x", ".type: the text VISITOR", ".more: not described"},
 		d.check(s, map[string]any{"type": "VISITOR", "active": "x", "more": true}, ""))
+}
+
+// Every code of an error stands in the table of the documentation.
+func TestErrorsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/console.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(page), "\n### Errors\n")
+	require.True(t, found)
+	for _, p := range []*problem{
+		errNobody, errUnknownKey, errCrossSite, errNoRoute, errNotFound, errNoSession, errNoDevice, errNoMerge, errMediaType, errTooLarge, errLongReason,
+		errMethod, errBadCursor, errMergeChanged, errBusy, errUnavailable, errInternal, badParameter("limit", ""), caller{}.may(nil, route{}).(*problem),
+	} {
+		assert.Contains(t, table, fmt.Sprintf("\n| %d | `%s` |", p.Status, p.Code))
+	}
 }
