@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
+	"github.com/livechat-people/caddy-people-tracking/tracker/collector"
 	"github.com/livechat-people/caddy-people-tracking/tracker/livechat"
 	"github.com/livechat-people/caddy-people-tracking/tracker/schema"
 )
@@ -158,8 +159,7 @@ func (a *App) number(one *account) func(context.Context) (tracker.Account, error
 	return func(ctx context.Context) (tracker.Account, error) { return a.service.Account(ctx, one.name) }
 }
 
-// autoKey is the key of pages while no key that may track is configured (B28).
-const autoKey = "auto"
+const autoKey = collector.AutoKey
 
 // resolveKeys resolves the placeholders of the keys. Errors name a key by its
 // place, never by its value (B28).

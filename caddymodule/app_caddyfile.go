@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
+	"github.com/livechat-people/caddy-people-tracking/tracker/collector"
 )
 
 // minLifetime is the shortest lifetime that makes sense; the tracker refuses
@@ -23,7 +24,7 @@ const minLifetime = time.Second
 const maxTokenLifetime = caddy.Duration(24 * time.Hour)
 
 // minBurst lets a full batch pass; the collector refuses less as well.
-const minBurst = 100
+const minBurst = collector.MaxCalls
 
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {

@@ -37,7 +37,6 @@ type Option func(*settings)
 
 type settings struct {
 	hosts []string
-	flags []chromedp.ExecAllocatorOption
 }
 
 // Host makes the browser connect to addr ("127.0.0.1:8443") whenever a page
@@ -45,11 +44,6 @@ type settings struct {
 // it a test plays a host of the real world, such as the widget's.
 func Host(name, addr string) Option {
 	return func(s *settings) { s.hosts = append(s.hosts, "MAP "+name+" "+addr) }
-}
-
-// Flag adds a command line flag, without the dashes.
-func Flag(name string, value any) Option {
-	return func(s *settings) { s.flags = append(s.flags, chromedp.Flag(name, value)) }
 }
 
 // New starts a browser with a fresh profile and one empty tab, and returns the
@@ -169,7 +163,7 @@ func flags(path string, options []Option) []chromedp.ExecAllocatorOption {
 	}
 	// Every other name fails to resolve, so that no test leaves the machine.
 	rules := append(s.hosts, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1", "EXCLUDE localhost")
-	list := append([]chromedp.ExecAllocatorOption{
+	list := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path),
 		chromedp.NoSandbox, // containers and CI run as root
 		chromedp.Headless,
@@ -188,7 +182,7 @@ func flags(path string, options []Option) []chromedp.ExecAllocatorOption {
 		chromedp.Flag("disable-dev-shm-usage", true), // /dev/shm of a container is too small
 		chromedp.Flag("host-resolver-rules", strings.Join(rules, ", ")),
 		chromedp.WSURLReadTimeout(startTimeout),
-	}, s.flags...)
+	}
 	if len(s.hosts) > 0 {
 		list = append(list, chromedp.IgnoreCertErrors)
 	}

@@ -12,10 +12,14 @@ import (
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
 
+// MaxCalls is how many calls a request has at most, and so the least burst of a
+// rate limit.
+const MaxCalls = 100
+
 // Bounds of the wire protocol.
 const (
 	maxBody   = 65536 // what a browser keeps alive after its page is gone
-	maxCalls  = 100
+	maxCalls  = MaxCalls
 	maxPages  = maxCalls // each call may come from a page of its own
 	maxKey    = 256
 	maxCallID = 36

@@ -177,3 +177,6 @@ func TestRecentKeepsWhatIsUsed(t *testing.T) {
 	value, _ := c.get(0)
 	assert.Equal(t, "new", value)
 }
+
+// len is the number of entries held, a key in both maps counted twice.
+func (c *recent[K, V]) len() int { return len(c.newer) + len(c.old) }

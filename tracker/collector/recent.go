@@ -31,6 +31,3 @@ func (c *recent[K, V]) put(key K, value V) {
 	}
 	c.newer[key] = value
 }
-
-// len is the number of entries held, a key in both maps counted twice.
-func (c *recent[K, V]) len() int { return len(c.newer) + len(c.old) }

@@ -195,13 +195,14 @@ func brokenBody(err error) *refusal {
 	return refuse(http.StatusServiceUnavailable, ResultUnavailable, "the body broke off").after(unavailableFor)
 }
 
-const autoKey = "auto"
+// AutoKey is the key of pages while none that may track is configured (B28).
+const AutoKey = "auto"
 
 // checkKey applies B28.
 func (h *Handler) checkKey(value string, from caller) ([]tracker.Warning, *refusal) {
 	if h.keys.Len() == 0 {
 		switch {
-		case value != autoKey:
+		case value != AutoKey:
 			return nil, refuse(http.StatusUnauthorized, ResultUnknownKey, "unknown API key")
 		case from != sameOrigin:
 			return nil, refuse(http.StatusForbidden, ResultKeyScope, "the key auto is good for the site's own origin only, configure an API key")
