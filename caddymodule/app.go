@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -256,6 +257,14 @@ func (a *App) Cleanup() error {
 		return nil
 	}
 	return a.lease.release()
+}
+
+// escaped is a prefix as it stands in addresses and in the paths of cookies.
+func escaped(prefix string) string {
+	if prefix == "" {
+		return ""
+	}
+	return (&url.URL{Path: prefix}).EscapedPath()
 }
 
 // prefix is the path prefix that was stripped from r on its way to handler, ""

@@ -78,7 +78,7 @@ func (c *Console) Provision(ctx caddy.Context) error {
 		People:   c.app.service,
 		Keys:     account.keys,
 		User:     operator(user, ctx.Slogger()),
-		Base:     func(r *http.Request) string { return c.app.prefix(c, r) + "/" },
+		Base:     func(r *http.Request) string { return escaped(c.app.prefix(c, r)) + "/" },
 		Now:      c.app.now,
 		Stopping: stopping,
 		Logger:   ctx.Slogger(),

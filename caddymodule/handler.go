@@ -281,7 +281,7 @@ func (h *Handler) serveEndpoint(w http.ResponseWriter, r *http.Request, endpoint
 // site is where the request arrived, as the browser sees it. What forwarding
 // headers say counts from trusted proxies only (B37).
 func (h *Handler) site(r *http.Request) collector.Site {
-	site := collector.Site{Scheme: "http", Host: r.Host, Base: h.app.prefix(h, r) + h.BasePath}
+	site := collector.Site{Scheme: "http", Host: r.Host, Base: escaped(h.app.prefix(h, r)) + h.BasePath}
 	if r.TLS != nil {
 		site.Scheme = "https"
 	}

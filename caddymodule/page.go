@@ -29,7 +29,7 @@ func (h *Handler) page(prefix string) (*inject.Injector, error) {
 		Snippet:     snippet,
 		Version:     version,
 		Integrity:   h.script.Integrity(),
-		ConnectPath: prefix + h.BasePath + batchPath,
+		ConnectPath: escaped(prefix) + h.BasePath + batchPath,
 		Origin: func(r *http.Request) (scheme, host string) {
 			site := h.site(r)
 			return site.Scheme, site.Host
@@ -65,7 +65,7 @@ func (h *Handler) version(snippet []byte) (string, error) {
 
 func (h *Handler) tag(prefix string) sdk.TagOptions {
 	options := sdk.TagOptions{
-		Base:          prefix + h.BasePath,
+		Base:          escaped(prefix) + h.BasePath,
 		Key:           h.key.Value,
 		AutoInit:      !h.ManualInit,
 		Async:         h.Load == loadAsync,

@@ -119,3 +119,26 @@ func TestB40HandlersThatContradictEachOther(t *testing.T) {
 		})
 	}
 }
+
+// B39: addresses and cookies carry a prefix as browsers write it.
+func TestB39PrefixThatBrowsersEscape(t *testing.T) {
+	c := newInstance(t)
+	require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\n}", fmt.Sprintf(`{site} {
+	handle_path "/großer laden/*" {
+		people_tracking
+		reverse_proxy %s
+	}
+	handle_path "/unsere leute/*" {
+		people_console {
+			authenticated_by {http.request.header.X-Operator}
+		}
+	}
+}`, upstream(t, nil))))
+	const prefix = "/gro%C3%9Fer%20laden"
+	assert.Contains(t, c.get(prefix+"/cart").body, `src="`+prefix+`/_people/v1/sdk.js?v=`)
+	assert.Contains(t, c.get(prefix+"/_people/v1/sdk.js").body, "PeopleTrackingSDK")
+	called := c.call(prefix+"/_people", "auto")
+	require.Equal(t, http.StatusOK, called.status, called.body)
+	assert.Contains(t, called.header.Get("Set-Cookie"), "Path="+prefix+"/_people;")
+	assert.Contains(t, c.get("/unsere%20leute/", "X-Operator", "ana").body, `href="/unsere%20leute/live"`)
+}
