@@ -128,7 +128,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	a.lease = &lease{place: at, reload: caddy.ActiveContext().Context != nil, log: a.log, tune: a.tune}
+	a.lease = &lease{place: at, reload: caddy.ActiveContext().Context != nil, log: a.log, tune: a.tune, after: time.After}
 	return a.checkPurgeInterval()
 }
 

@@ -14,6 +14,7 @@ import (
 // The causes are in the log.
 var (
 	errNoStore  = errors.New("the store is not open")
+	errNotYet   = errors.New("the store is not open yet")
 	errHeld     = errors.New("the store is not open: another process holds its directory")
 	errBehind   = errors.New("the store is not open: it ends before what was acknowledged")
 	errDamaged  = errors.New("the store is not open: a table is damaged")
@@ -51,6 +52,8 @@ func (a *App) ready(ctx context.Context) error {
 // notOpen says why a store is not open, in words without any detail.
 func notOpen(cause error) error {
 	switch {
+	case errors.Is(cause, errOpening):
+		return errNotYet
 	case errors.Is(cause, store.ErrLocked):
 		return errHeld
 	case errors.Is(cause, tracker.ErrNewer):

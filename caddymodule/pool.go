@@ -22,10 +22,13 @@ import (
 // a directory a second time and fail on its lock.
 var stores = caddy.NewUsagePool()
 
-// The pauses between attempts to open a store on a cold start (B34).
+// The pauses between attempts to open a store on a cold start (B34), and how
+// long the start waits for the first: a large store is read before it is opened
+// after a crash, and the site must not wait for that.
 const (
 	firstRetry = time.Second
 	lastRetry  = time.Minute
+	openWait   = 10 * time.Second
 )
 
 // place is where a store keeps its bytes.
@@ -57,31 +60,32 @@ type pooledStore struct {
 	closed  bool
 	holders []*lease // newest last, whose configuration applies
 
+	tried   chan struct{} // closed when the first attempt to open it is over
 	stop    chan struct{} // closed by Destruct
-	retries sync.WaitGroup
+	opening sync.WaitGroup
 }
 
-// newPooledStore makes the first attempt to open the store; current tells how
-// it went.
+// newPooledStore begins to open the store; current tells how it went once the
+// first attempt is over.
 func newPooledStore(at place, log *slog.Logger) *pooledStore {
-	p := &pooledStore{place: at, logs: newLogRelay(log), stop: make(chan struct{})}
+	p := &pooledStore{place: at, logs: newLogRelay(log), cause: errOpening, tried: make(chan struct{}), stop: make(chan struct{})}
 	p.log = p.logs.logger()
-	p.try()
+	p.opening.Go(func() {
+		p.try()
+		close(p.tried)
+	})
 	return p
 }
 
-// try opens the store and reports whether there is nothing left to try.
-func (p *pooledStore) try() bool {
+// try opens the store, or notes why it cannot be opened.
+func (p *pooledStore) try() {
 	engine, err := p.open(p.log)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.engine, p.cause = engine, err
-	if err != nil {
-		p.engine = nil
-		return false
+	if p.cause = err; err == nil {
+		p.engine = engine
+		p.tune()
 	}
-	p.tune()
-	return true
 }
 
 // hold applies the configuration of l, the newest one, to the store, as soon as
@@ -128,23 +132,25 @@ func (p *pooledStore) current() (store.Store, error) {
 	return p.engine, nil
 }
 
-// retry opens the store in the background until it works or Destruct ends it.
-// wait makes the pauses.
-func (p *pooledStore) retry(wait func(time.Duration) <-chan time.Time) {
-	p.retries.Go(func() {
+// keepTrying opens the store in the background until it works or Destruct ends
+// it. wait makes the pauses.
+func (p *pooledStore) keepTrying(wait func(time.Duration) <-chan time.Time) {
+	p.opening.Go(func() {
+		<-p.tried
 		for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+			_, err := p.current()
+			if err == nil {
+				p.log.Info("the store is open, tracking works from now on", slog.String("store", p.name))
+				return
+			}
+			p.log.Error("the store cannot be opened: pages are served, but nothing is tracked",
+				slog.String("store", p.name), slog.Duration("next_attempt", pause), slog.Any("error", err))
 			select {
 			case <-p.stop:
 				return
 			case <-wait(pause):
 			}
-			if p.try() {
-				p.log.Info("the store is open, tracking works from now on", slog.String("store", p.name))
-				return
-			}
-			_, err := p.current()
-			p.log.Error("the store still cannot be opened: pages are served, but nothing is tracked",
-				slog.String("store", p.name), slog.Duration("next_attempt", min(2*pause, lastRetry)), slog.Any("error", err))
+			p.try()
 		}
 	})
 }
@@ -152,7 +158,7 @@ func (p *pooledStore) retry(wait func(time.Duration) <-chan time.Time) {
 // Destruct closes the store; the pool calls it when the last lease is gone.
 func (p *pooledStore) Destruct() error {
 	close(p.stop)
-	p.retries.Wait()
+	p.opening.Wait()
 	p.mu.Lock()
 	engine := p.engine
 	p.engine, p.closed = nil, true
@@ -175,7 +181,8 @@ type lease struct {
 	place
 	reload bool // a configuration is running already
 	log    *slog.Logger
-	tune   func(store.Store) // applies the configuration to the open store; nil does nothing
+	tune   func(store.Store)                    // applies the configuration to the open store; nil does nothing
+	after  func(time.Duration) <-chan time.Time // the clock of pauses
 
 	mu     sync.Mutex
 	pooled *pooledStore // once taken
@@ -187,9 +194,13 @@ type lease struct {
 // opened; it is a store.ErrUnavailable.
 var errNotOpen = fmt.Errorf("%w: not open", store.ErrUnavailable)
 
+// errOpening is why a store is not open while the first attempt is under way.
+var errOpening = errors.New("it is being opened")
+
 // take acquires the pooled store once and answers every later call alike. A
 // store that cannot be opened is an error on a reload that names another one;
-// on a cold start it is retried in the background (B34).
+// on a cold start it is retried in the background, and not waited for longer
+// than openWait (B34).
 func (l *lease) take() (*pooledStore, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -209,22 +220,36 @@ func (l *lease) take() (*pooledStore, error) {
 		return nil, err
 	}
 	pooled := value.(*pooledStore)
-	if _, err := pooled.current(); err != nil && !loaded {
-		if l.reload {
+	switch {
+	case loaded:
+		pooled.logs.add(l.log)
+	case l.reload:
+		<-pooled.tried
+		if _, err := pooled.current(); err != nil {
 			_, closing := stores.Delete(l.key)
 			l.err = errors.Join(fmt.Errorf("opening the store %s: %w", l.name, err), closing)
 			return nil, l.err
 		}
-		l.log.Error("the store cannot be opened: pages are served, but nothing is tracked",
-			slog.String("store", l.name), slog.Duration("next_attempt", firstRetry), slog.Any("error", err))
-		pooled.retry(time.After)
-	}
-	if loaded {
-		pooled.logs.add(l.log)
+	default:
+		l.await(pooled)
 	}
 	pooled.hold(l)
 	l.pooled = pooled
 	return pooled, nil
+}
+
+// await waits for the first attempt to open a store on a cold start, as long as
+// the site can.
+func (l *lease) await(p *pooledStore) {
+	select {
+	case <-p.tried:
+		if _, err := p.current(); err == nil {
+			return
+		}
+	case <-l.after(openWait):
+		l.log.Warn("the store takes long to open: pages are served meanwhile, but nothing is tracked", slog.String("store", l.name))
+	}
+	p.keepTrying(l.after)
 }
 
 // release gives back what take acquired, once.

@@ -52,7 +52,7 @@ func (f fakeStore) Close() error {
 }
 
 func newLease(name string, reload bool, open func(logger) (store.Store, error)) *lease {
-	return &lease{place: place{key: name, name: name, open: open}, reload: reload, log: discard}
+	return &lease{place: place{key: name, name: name, open: open}, reload: reload, log: discard, after: time.After}
 }
 
 // P5: the HTTP server may be up before the app is started.
@@ -121,6 +121,35 @@ func TestB34LeaseOfAStoreThatDoesNotOpen(t *testing.T) {
 		require.NoError(t, l.release())
 		require.NoError(t, again.release())
 	})
+}
+
+// B34: a start waits for no store that takes long to open, as a large one does
+// after a crash.
+func TestB34StoreThatTakesLongToOpen(t *testing.T) {
+	finish := make(chan struct{})
+	l := newLease("/slow", false, func(logger) (store.Store, error) {
+		<-finish
+		return fakeStore{}, nil
+	})
+	l.after = func(time.Duration) <-chan time.Time { // nobody waits
+		now := make(chan time.Time)
+		close(now)
+		return now
+	}
+	log := new(recorder)
+	l.log = slog.New(log)
+	_, err := l.take()
+	require.NoError(t, err)
+	require.ErrorIs(t, l.Update(t.Context(), nil), store.ErrUnavailable)
+	app := &App{clock: systemClock, lease: l}
+	require.EqualError(t, app.ready(t.Context()), "the store is not open yet")
+	close(finish)
+	require.Eventually(t, func() bool { return app.ready(t.Context()) == nil }, 10*time.Second, time.Millisecond)
+	require.NoError(t, l.release())
+	assert.Equal(t, []string{
+		"the store takes long to open: pages are served meanwhile, but nothing is tracked",
+		"the store is open, tracking works from now on",
+	}, log.said)
 }
 
 func TestP2CanonicalDirectory(t *testing.T) {

@@ -289,11 +289,12 @@ func TestB34OpeningIsRetriedWithBackOff(t *testing.T) {
 		return fakeStore{}, nil
 	}
 	p := newPooledStore(place{name: "/somewhere", open: open}, discard)
+	<-p.tried
 	_, err := p.current()
 	require.ErrorIs(t, err, store.ErrLocked)
 	pauses := make(chan time.Duration)
 	tick := make(chan time.Time)
-	p.retry(func(pause time.Duration) <-chan time.Time {
+	p.keepTrying(func(pause time.Duration) <-chan time.Time {
 		pauses <- pause
 		return tick
 	})
@@ -302,7 +303,7 @@ func TestB34OpeningIsRetriedWithBackOff(t *testing.T) {
 		waited = append(waited, <-pauses)
 		tick <- time.Time{}
 	}
-	p.retries.Wait()
+	p.opening.Wait()
 	assert.Equal(t, []time.Duration{
 		time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second,
 		time.Minute, time.Minute, time.Minute,
@@ -317,7 +318,7 @@ func TestB34OpeningIsRetriedWithBackOff(t *testing.T) {
 func TestB34RetryingEndsWithTheStore(t *testing.T) {
 	open := func(logger) (store.Store, error) { return nil, store.ErrLocked }
 	p := newPooledStore(place{name: "/somewhere", open: open}, discard)
-	p.retry(func(time.Duration) <-chan time.Time { return nil }) // never
+	p.keepTrying(func(time.Duration) <-chan time.Time { return nil }) // never
 	require.NoError(t, p.Destruct())
 	_, err := p.current()
 	require.ErrorIs(t, err, store.ErrClosed)
