@@ -192,10 +192,14 @@ func (b *batch) Commit(writes []store.Write) error {
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		return nil
+	case b.conn == nil: // nothing was sent
+		return readError(err)
+	default:
 		return commitError(err)
 	}
-	return nil
 }
 
 // statements sorts writes by what they do to rows of which it is known whether

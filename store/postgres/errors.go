@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -40,10 +41,16 @@ func readError(err error) error {
 // or a server that went down, tells nothing.
 func commitError(err error) error {
 	refused := new(pgconn.PgError)
-	if errors.As(err, &refused) && refused.Severity == "ERROR" || pgconn.SafeToRetry(err) {
+	if errors.As(err, &refused) && severity(refused) == "ERROR" || pgconn.SafeToRetry(err) {
 		return readError(err)
 	}
 	return fmt.Errorf("%w, %w: postgres: %w", store.ErrUnavailable, store.ErrUnknown, safe(err))
+}
+
+// severity is in English, which other databases may not tell apart from the
+// server's own language.
+func severity(refused *pgconn.PgError) string {
+	return cmp.Or(refused.SeverityUnlocalized, refused.Severity)
 }
 
 // safe leaves out the details of the database's messages, which may show keys

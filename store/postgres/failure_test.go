@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -91,6 +92,42 @@ func testUnknownCommit(t *testing.T, dsn string) {
 	assert.Equal(t, "3", get(t, s, "a"))
 }
 
+// A server speaks the language of its messages, also where it says how severe
+// an error is: here as a German one, in the same number of letters.
+func testTranslated(t *testing.T, dsn string) {
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		return translated{conn}, err
+	}
+	e := open(t, dsn, Options{Table: "translated", dial: dial}).engine
+	begin := func() *batch {
+		b, err := e.Begin()
+		require.NoError(t, err)
+		_, err = b.Get([]byte("k"))
+		require.NoError(t, err)
+		return b.(*batch)
+	}
+	one, two := begin(), begin()
+	write := []store.Write{{Op: store.OpPut, Key: []byte("k"), Value: []byte("v")}}
+	require.NoError(t, one.Commit(write))
+	one.Discard()
+	err := two.Commit(write)
+	two.Discard()
+	require.ErrorIs(t, err, store.ErrConflict)
+	refused := new(pgconn.PgError)
+	_, err = e.pool.Exec(context.Background(), "select 1/0")
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, "FEHLE", refused.Severity)
+}
+
+type translated struct{ net.Conn }
+
+func (c translated) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	copy(p, bytes.ReplaceAll(p[:n], []byte("SERROR\x00"), []byte("SFEHLE\x00")))
+	return n, err
+}
+
 func testUnreachable(t *testing.T, dsn string) {
 	var n network
 	s := open(t, dsn, Options{Table: "unreachable", dial: n.dial})
@@ -98,6 +135,9 @@ func testUnreachable(t *testing.T, dsn string) {
 	n.down.Store(true)
 	err := tryPut(s, "a", "2")
 	require.ErrorIs(t, err, store.ErrUnavailable)
+	err = tryPut(s, "a", "2")
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	require.NotErrorIs(t, err, store.ErrUnknown, "there was no connection to send it on")
 	err = s.View(context.Background(), func(r store.Reader) error { _, err := r.Get([]byte("a")); return err })
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	n.down.Store(false)

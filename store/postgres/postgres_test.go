@@ -30,6 +30,7 @@ func TestPostgres(t *testing.T) {
 		"fail/old batch":           testOldBatch,
 		"ok/upgrade":               testUpgrade,
 		"fail/unknown commit":      testUnknownCommit,
+		"fail/translated":          testTranslated,
 		"fail/unreachable":         testUnreachable,
 		"fail/timeout":             testTimeout,
 		"fail/errors tell no data": testErrorsTellNoData,
