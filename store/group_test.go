@@ -94,6 +94,25 @@ func TestGroupCutsBatches(t *testing.T) {
 	}
 }
 
+// Where reads come in rounds, each round may make one more ready.
+func TestGroupCutsBatchesThatAreReadInRounds(t *testing.T) {
+	f := newFake()
+	f.inRounds = true
+	f.limits = store.CommitLimits{Writes: 3, Bytes: 5 << 20}
+	g := group(t, f, store.GroupOptions{})
+	for _, err := range together(g, 8, func(i int, tx store.Tx) error {
+		for depth := range i {
+			if _, err := tx.Get(name(100*i + depth)); err != nil {
+				return err
+			}
+		}
+		return putName(i, tx)
+	}) {
+		require.NoError(t, err)
+	}
+	assert.Equal(t, []int{3, 3, 2}, f.commits)
+}
+
 func TestGroupReadsForAllWaitingAtOnce(t *testing.T) {
 	f := newFake()
 	f.inRounds = true

@@ -104,7 +104,8 @@ type Tx interface {
 
 // Store is what the tracker works on. All methods are safe for concurrent use.
 type Store interface {
-	// View runs fn on one snapshot.
+	// View runs fn on one snapshot. It may show an Update that is still being
+	// synced, so nothing is promised to anybody on what was only viewed.
 	View(ctx context.Context, fn func(Reader) error) error
 	// Update runs fn until it commits, and returns nil once that is durable.
 	// An error of fn drops its writes and is returned as it is. When ctx ends

@@ -214,7 +214,7 @@ func (g *Group) cached(batch Batch) Reader {
 // they are going to read: what it will write is not known yet.
 func (g *Group) run(reader Reader, reqs []*request) (n int, full bool) {
 	missed := false
-	for i, r := range reqs {
+	for _, r := range reqs {
 		g.w.own.reset()
 		if g.call(r, reader); errors.Is(r.err, errMissed) {
 			missed = true
@@ -223,7 +223,7 @@ func (g *Group) run(reader Reader, reqs []*request) (n int, full bool) {
 			continue
 		}
 		if r.err == nil && r.panic == nil {
-			if i > 0 && !g.fits() {
+			if !g.fits() {
 				return n, true
 			}
 			g.w.batch.absorb(&g.w.own)
@@ -233,7 +233,8 @@ func (g *Group) run(reader Reader, reqs []*request) (n int, full bool) {
 	return n, false
 }
 
-// fits says whether the writes of the request that ran fit into the commit.
+// fits says whether the writes of the request that ran fit into the commit. The
+// first always do: a commit takes what one request may write.
 func (g *Group) fits() bool {
 	batch, own := &g.w.batch, &g.w.own
 	return len(batch.writes) == 0 || len(batch.writes)+len(own.writes) <= g.limits.Writes && batch.bytes+own.bytes <= g.limits.Bytes
@@ -261,6 +262,7 @@ func (g *Group) call(r *request, reader Reader) {
 	r.err, r.panic = nil, nil
 	g.w.running = r
 	returned := false
+	defer func() { t.err = errTxOver }() // last
 	defer func() {
 		if !returned {
 			value := recover()
@@ -277,7 +279,6 @@ func (g *Group) call(r *request, reader Reader) {
 		case r.err == nil:
 			r.err = t.err
 		}
-		t.err = errTxOver
 	}()
 	r.err = r.fn(t)
 	returned = true
