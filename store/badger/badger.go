@@ -208,6 +208,8 @@ func (b *bdb) fail(err error) error {
 func (b *bdb) Close() error {
 	close(b.stop)
 	b.jobs.Wait()
+	b.purging.Lock() // one that somebody asked for
+	defer b.purging.Unlock()
 	b.presence.look()
 	if !b.presence.closable() {
 		b.commitLog.close()

@@ -381,6 +381,27 @@ func TestAPurgeEndsWithTheStore(t *testing.T) {
 	require.NoError(t, <-closing)
 }
 
+// A purge from outside may meet the end of the store at any moment: it harms
+// neither, and the close is a clean one.
+func TestAPurgeBesideAClose(t *testing.T) {
+	dir := closedCleanly(t, Options{})
+	for range 10 {
+		s, err := Open(dir, Options{BallastBytes: -1})
+		require.NoError(t, err)
+		put(t, s, "k", []byte("v"))
+		<-s.engine.verified
+		purged := make(chan error)
+		go func() { purged <- s.Purge() }()
+		require.NoError(t, s.Close())
+		if err := <-purged; err != nil {
+			require.ErrorIs(t, err, store.ErrClosed)
+		}
+		require.FileExists(t, filepath.Join(dir, closedName))
+		require.ErrorIs(t, s.Purge(), store.ErrClosed)
+		require.False(t, s.Stats().Broken)
+	}
+}
+
 // What is in the file is read by later versions.
 func TestTheNoteIsWhatItWas(t *testing.T) {
 	dir := t.TempDir()

@@ -87,6 +87,10 @@ func (l *commitLog) sync(key []byte) error {
 		if err := l.holds(key); err != nil {
 			return err
 		}
+		// Its name, too: syncing a file does not promise that.
+		if err := syncDir(l.dir); err != nil {
+			return err
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ func (b *bdb) purgeIfDue() {
 }
 
 func (b *bdb) purge() error {
-	b.purging.Lock()
+	b.purging.Lock() // until it is over, also against Close
 	defer b.purging.Unlock()
 	if err := b.presence.err(); err != nil {
 		return err
@@ -62,6 +62,8 @@ func (b *bdb) purge() error {
 	select {
 	case <-b.verified:
 	case <-b.stop:
+	}
+	if b.closing() {
 		return store.ErrClosed
 	}
 	start := time.Now()
@@ -82,6 +84,15 @@ func (b *bdb) purge() error {
 	b.purges.Add(1)
 	b.log.Debug("deleted data purged from the files", slog.Duration("took", time.Since(start)))
 	return b.notePurge()
+}
+
+func (b *bdb) closing() bool {
+	select {
+	case <-b.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // markPurge writes a deletion into the range of each table that holds deleted
@@ -173,7 +184,7 @@ func (b *bdb) flush() error {
 	if err := b.db.DropPrefix(flushKey); err != nil {
 		return b.fail(err)
 	}
-	if err := b.commitLog.find(); err != nil {
+	if err := errors.Join(b.commitLog.find(), syncDir(b.dir)); err != nil {
 		return b.fail(err)
 	}
 	return nil
