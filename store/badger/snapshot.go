@@ -15,35 +15,18 @@ import (
 type snapshot struct {
 	txn  *engine.Txn
 	over *sync.WaitGroup // nil: nobody waits for its end
-	// Opening an iterator takes longer than most scans: each direction has one,
-	// opened by the first scan and kept for the others.
-	forward, reverse *engine.Iterator
+	// Each direction has an iterator, kept from one scan to the next.
+	forward, reverse cursor
 }
 
 func (s *snapshot) Discard() {
-	for _, it := range []*engine.Iterator{s.forward, s.reverse} {
-		if it != nil {
-			it.Close()
-		}
-	}
+	s.forward.close()
+	s.reverse.close()
 	s.txn.Discard()
 	if s.over != nil {
 		s.over.Done()
 		s.over = nil
 	}
-}
-
-// iterator returns the one of a direction. Values are in the tables beside
-// their keys: fetching them ahead only costs goroutines and copies.
-func (s *snapshot) iterator(reverse bool) *engine.Iterator {
-	it := &s.forward
-	if reverse {
-		it = &s.reverse
-	}
-	if *it == nil {
-		*it = s.txn.NewIterator(engine.IteratorOptions{Reverse: reverse, AllVersions: true})
-	}
-	return *it
 }
 
 func (s *snapshot) Get(key []byte) ([]byte, error) {
@@ -62,7 +45,11 @@ func (s *snapshot) Get(key []byte) ([]byte, error) {
 }
 
 func (s *snapshot) Scan(r store.Range) ([]store.Entry, error) {
-	it := s.iterator(r.Reverse)
+	c := &s.forward
+	if r.Reverse {
+		c = &s.reverse
+	}
+	it := c.over(s.txn, r)
 	f := found{Range: r}
 	for seek(it, r); it.Valid(); it.Next() {
 		more, err := f.take(it.Item())

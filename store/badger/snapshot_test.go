@@ -43,7 +43,7 @@ func TestScanStopsAtItsEnd(t *testing.T) {
 		got, err := snap.Scan(store.Range{From: []byte("c"), To: []byte("d"), Limit: store.MaxScan, Reverse: reverse})
 		require.NoError(t, err)
 		assert.Len(t, got, many)
-		it := snap.(*snapshot).iterator(reverse)
+		it := map[bool]cursor{false: snap.(*snapshot).forward, true: snap.(*snapshot).reverse}[reverse].it
 		require.True(t, it.Valid())
 		assert.Equal(t, first, string(it.Item().Key()), "it went no further, reverse %t", reverse)
 		snap.Discard()
