@@ -135,10 +135,10 @@ func (n named) openRaw(ctx context.Context, log *slog.Logger) (store.Store, erro
 }
 
 // openDirectory opens a store for a command, which ends soon and reads all of
-// it: nothing is done on the side, and much is kept in memory.
+// it: nothing is done on the side.
 func openDirectory(dir string, log *slog.Logger) (store.Store, error) {
 	opened, err := badger.Open(dir, badger.Options{
-		Logger: log, BlockCacheBytes: 64 << 20, IndexCacheBytes: 64 << 20,
+		Logger:       log,
 		BallastBytes: -1, GCInterval: -1, VerifyInterval: -1, PurgeInterval: -1,
 	})
 	if err != nil {

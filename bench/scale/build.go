@@ -63,7 +63,7 @@ func (w *world) at(i int) time.Time {
 // roomy is for filling a store fast; what lies on disk is the same.
 var roomy = badger.Options{
 	Logger:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-	MemTableBytes: 64 << 20, IndexCacheBytes: 64 << 20, BlockCacheBytes: 64 << 20, RecordCacheBytes: -1,
+	MemTableBytes: 64 << 20, RecordCacheBytes: -1,
 }
 
 // build fills a store and closes it.

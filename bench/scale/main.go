@@ -26,7 +26,6 @@ type options struct {
 	events           int // of each of them
 	merged           int // events of the visitors whose merge is measured
 	reads            int // how often each read is done
-	indexMB          int64
 	check            bool
 	dir              string
 }
@@ -38,7 +37,6 @@ func main() {
 	flag.IntVar(&o.events, "events", 10, "events of each of them")
 	flag.IntVar(&o.merged, "merged", 100_000, "events of the visitors whose merge is measured")
 	flag.IntVar(&o.reads, "reads", 5_000, "how often a person's page is read; the rest is read a tenth as often")
-	flag.Int64Var(&o.indexMB, "index-cache", 64, "cache of table indexes of the second reading, in `MB`; the first has the default")
 	flag.BoolVar(&o.check, "check", false, "check the whole store at the end, as caddy people check does")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "make the store in this `directory`")
 	flag.Parse()
@@ -69,10 +67,8 @@ func run(o options, out io.Writer) (err error) {
 	}
 	fmt.Fprintf(out, "%d people and %d visitors with %d events each, %.1f GB on disk, built in %v\n",
 		o.people, o.visitors, o.events, size/1e9, time.Since(began).Round(time.Second))
-	for _, opts := range []badger.Options{{}, {IndexCacheBytes: o.indexMB << 20}} {
-		if err := w.measure(dir, opts, out); err != nil {
-			return fmt.Errorf("reading: %w", err)
-		}
+	if err := w.measure(dir, out); err != nil {
+		return fmt.Errorf("reading: %w", err)
 	}
 	if o.check {
 		if err := w.checkAll(dir, out); err != nil {

@@ -28,10 +28,9 @@ type Options struct {
 	// MemTableBytes is the size of a table in memory, of which there are two.
 	// Default and minimum 8 MiB; 16 MiB gives some more throughput.
 	MemTableBytes int64
-	// IndexCacheBytes bounds the cache of table indexes. Default 8 MiB, which
-	// serves about two million events; 64 MiB from there on.
-	IndexCacheBytes int64
-	// BlockCacheBytes bounds the cache of table blocks. Default 8 MiB.
+	// BlockCacheBytes bounds the cache of unpacked blocks where they are
+	// Compressed. Others are read where they lie in mapped tables, which takes
+	// less time than to keep a cache. Default 8 MiB.
 	BlockCacheBytes int64
 	// RecordCacheBytes bounds the records kept for updates, which mostly read
 	// what another one wrote a moment ago. Default 8 MiB, none when negative.
@@ -95,7 +94,6 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MemTableBytes < minMemTable {
 		return o, fmt.Errorf("badger: a table in memory of %d bytes is too small for a transaction, at least %d", o.MemTableBytes, minMemTable)
 	}
-	setDefault(&o.IndexCacheBytes, 8<<20)
 	setDefault(&o.BlockCacheBytes, 8<<20)
 	setDefault(&o.RecordCacheBytes, 8<<20)
 	setDefault(&o.BallastBytes, 64<<20)
@@ -131,9 +129,9 @@ func setDefault[T int64 | time.Duration](value *T, fallback T) {
 // engineOptions are Badger's. What each is for, and what was measured with it,
 // stands in docs/storage.md.
 func (o Options) engineOptions(dir string) engine.Options {
-	compression := options.None
+	compression, blockCache := options.None, int64(0)
 	if o.Compressed {
-		compression = options.Snappy
+		compression, blockCache = options.Snappy, o.BlockCacheBytes
 	}
 	sized := engine.DefaultOptions(dir)
 	// Tables of one size on all levels. A builder takes a buffer of twice that from
@@ -151,8 +149,8 @@ func (o Options) engineOptions(dir string) engine.Options {
 		WithCompactL0OnClose(true).
 		WithMemTableSize(o.MemTableBytes).
 		WithNumMemtables(2).
-		WithBlockCacheSize(o.BlockCacheBytes).
-		WithIndexCacheSize(o.IndexCacheBytes).
+		WithBlockCacheSize(blockCache).
+		WithIndexCacheSize(0). // Badger asks it for nothing but encrypted indexes
 		WithNumCompactors(2).
 		WithValueLogFileSize(valueLogSize).
 		WithValueThreshold(valueInTables).
