@@ -202,12 +202,17 @@ func chatGraveKey(c *chat) []byte {
 }
 
 // depart turns the device to a new visitor under a new device token, even
-// though the browser is the same (B7).
+// though the browser is the same (B7). One that this very request bound to the
+// session, by a cookie that another one overrules, is its visitor still.
 func (w *work) depart(cause string) error {
 	d := w.device
 	d.unbind()
 	w.chatSet = CookieChange{Delete: true}
 	if err := w.rotate(); err != nil {
+		return err
+	}
+	p, err := w.load(d.current().profile)
+	if err != nil || p != nil && p.kind == kindVisitor && p.mergedInto.zero() {
 		return err
 	}
 	return w.newVisitor(cause)

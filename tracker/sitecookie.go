@@ -50,7 +50,7 @@ func (w *work) siteCookie(cookie SiteCookie, told bool) (tells bool, err error) 
 	record, err := w.cookie(hash)
 	switch {
 	case err != nil || record.ended != 0:
-		return false, err // an ended value stays ended
+		return true, err // that it has ended, and stays so
 	case !record.chat.zero():
 		return w.knownSiteCookie(cookie.Name, hash, told)
 	case livechat.LooksLikeToken(cookie.Value):
@@ -144,9 +144,8 @@ func (w *work) adopt(c *chat, name string, hash digest) error {
 		return nil
 	}
 	if i := slices.IndexFunc(w.device.sites, func(s siteSeen) bool { return s.name == name }); i >= 0 {
-		before := w.device.sites[i].value
-		c.cookies = slices.DeleteFunc(c.cookies, func(k chatCookie) bool { return k.hash == before && before != hash })
-		if before != hash {
+		if before := w.device.sites[i].value; before != hash && c.knows(before) { // else it has ended, and stays so
+			c.cookies = slices.DeleteFunc(c.cookies, func(k chatCookie) bool { return k.hash == before })
 			if err := w.tx.Delete(hashKey(tableCookie, c.account, before)); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -137,4 +138,38 @@ func TestB17DeviceThatJoinsAnAuthenticatedSession(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, merges, 1)
 	assert.Equal(t, "authenticated", merges[0].Reason)
+}
+
+// A visitor whose browser shows our cookie of one session and the site's of
+// another becomes part of one of them, and is not lost between the two.
+func TestB3VisitorBetweenTwoSessions(t *testing.T) {
+	w := newWorld(t)
+	one, other := w.lead("one"), w.browser("other").with(siteCookieValue)
+	other.open()
+	b := w.browser("anna").with("")
+	b.open()
+	b.track("as a visitor")
+	b.chat, b.chatUntil = one.chat, one.chatUntil
+	b.with(siteCookieValue)
+	b.epoch = ""
+	b.open()
+	assert.Equal(t, other.person().ID, b.person().ID)
+	assert.Contains(t, strings.Join(w.story(b.person().ID), "\n"), "as a visitor")
+}
+
+// What has ended stays so, also when another browser that knew it gets a new one.
+func TestB7EndedSiteCookieIsNotReplaced(t *testing.T) {
+	w := newWorld(t)
+	token := w.token("email", "anna@example.com")
+	desk, phone := w.browser("desk").with(token), w.browser("phone").with(token)
+	desk.open()
+	phone.open()
+	desk.authenticate(w.token("email", "bert@example.com")) // which ends it
+	w.pass(time.Second)
+	phone.with(w.token("email", "anna@example.com"))
+	phone.epoch = ""
+	phone.open()
+	late := w.browser("late").with(token)
+	late.open()
+	assert.Equal(t, kindVisitor, late.profile().kind)
 }
