@@ -322,7 +322,7 @@ func (w *work) joinKnown(s *session, t int64) error {
 	w.sessions[s.ref()] = s
 	if s.late && s.end == 0 {
 		s.last = max(s.last, t)
-		s.due = millis(w.now) + w.timeout
+		s.due = max(s.due, millis(w.now)+w.timeout)
 	}
 	return nil
 }

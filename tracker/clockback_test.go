@@ -114,3 +114,21 @@ func TestB33CallsAfterAnErasureByAClockAhead(t *testing.T) {
 	b.epoch = ""
 	assert.Equal(t, []bool{false}, notKept([]Result{b.do(MethodPage, m{})}))
 }
+
+// Late events of one session may come by a clock that is behind: it ends no
+// earlier for that than it was to end.
+func TestB13LateSessionAndAClockBehind(t *testing.T) {
+	w := newWorld(t)
+	b := w.lead("anna")
+	first := b.call(MethodTrack, m{"eventId": "action", "properties": m{"label": "first"}})
+	second := b.call(MethodTrack, m{"eventId": "action", "properties": m{"label": "second"}})
+	first.At, second.At = w.now.Add(-3*time.Hour), w.now.Add(-3*time.Hour+time.Minute)
+	b.send(b.request(first))
+	w.now = w.now.Add(-4 * time.Minute)
+	b.send(b.request(second))
+	ended := func() int { return len(ofDefinition(w.timeline(b.person().ID), "sessionEnded")) }
+	w.pass(DefaultSessionTimeout + time.Minute)
+	assert.Equal(t, 0, ended())
+	w.pass(4 * time.Minute)
+	assert.Equal(t, 2, ended(), "with the one that runs")
+}
