@@ -56,8 +56,11 @@ func decodeCookieRecord(value []byte) (*cookieRecord, error) {
 }
 
 // buried: an ended session is forgotten 400 days after its end was found out,
-// which may be later than it ended.
+// which may be later than it ended. Records of earlier versions do not say when.
 func (c *checker) buried(ended *chat) error {
+	if ended.grave != 0 {
+		return c.must(chatGraveKey(ended), "an ended Live Chat session that is not forgotten 400 days later")
+	}
 	ref := append(idRef(ended.account, ended.id), ended.id[:]...)
 	from, to := queueRange(shardOf(ref), ended.ended+tombstoneLife.Milliseconds(), max(c.now, ended.ended)+tombstoneLife.Milliseconds()+1)
 	for {
