@@ -24,6 +24,7 @@ type (
 		tabs      []*simTab
 		history   []*simSent
 		home      *oDevice
+		site      simCookie // the site's own session cookie
 	}
 	simCookie struct {
 		value   string
@@ -131,13 +132,14 @@ func (s *sim) deliver(b *simBrowser, tab *simTab, calls []*oCall, slow int64, lo
 			c.At = fromMillis(c.at)
 		}
 	}
-	r := &oRequest{now: now, sent: now - slow + b.skew, device: b.device.at(now), chat: b.chat.at(now), calls: calls}
+	r := &oRequest{now: now, sent: now - slow + b.skew, device: b.device.at(now), chat: b.chat.at(now), site: b.site.at(now), calls: calls}
 	if b.answered == 0 {
 		r.boot = b.boot
 	}
 	req := s.request(r)
 	response, err := s.service.Batch(context.Background(), req)
-	s.note("%s.%s %s device %.6s chat %.6s boot %.6s lost %v: %v", b.name, tab.name, s.now.Format("02 15:04:05.000"), r.device, r.chat, r.boot, lost, describe(calls))
+	s.note("%s.%s %s device %.6s chat %.6s site …%s boot %.6s lost %v: %v",
+		b.name, tab.name, s.now.Format("02 15:04:05.000"), r.device, r.chat, r.site[max(0, len(r.site)-6):], r.boot, lost, describe(calls))
 	if err != nil {
 		s.fail("batch: %v", err)
 		return
@@ -193,6 +195,12 @@ func (s *sim) request(r *oRequest) *Request {
 	}
 	if r.chat != "" {
 		req.ChatTokens = []string{r.chat}
+	}
+	if s.oracle.asks {
+		req.Consent = ConsentUnknown
+	}
+	if req.SiteCookieNames = []string{"site"}; r.site != "" {
+		req.SiteCookies = []SiteCookie{{"site", r.site}}
 	}
 	for _, c := range r.calls {
 		call := c.Call
@@ -255,7 +263,7 @@ func (s *sim) compare(d *oDevice, r *oRequest, codes []int, response *Response) 
 	}
 	d.now().name = response.Epoch
 	if value := response.Device.Value; response.Device.Set && s.oracle.tokens[value].device != d {
-		s.oracle.tokens[value] = oBoot{d, r.now}
+		s.oracle.tokens[value] = oBoot{d, max(r.now, d.rotated)}
 	}
 	switch {
 	case d.issued && response.Chat.Set:

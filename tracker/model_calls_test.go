@@ -4,7 +4,7 @@ import "slices"
 
 // call says what becomes of one call.
 func (o *oracle) call(d *oDevice, r *oRequest, c *oCall) int {
-	if r.made(c) < r.before {
+	if r.madeBy(r.before, c) < r.before {
 		o.refuse(c)
 		return 0 // B33
 	}
@@ -14,7 +14,7 @@ func (o *oracle) call(d *oDevice, r *oRequest, c *oCall) int {
 	if d.done[c.ID] {
 		return 0 // B26
 	}
-	made := r.made(c)
+	made := r.madeBy(d.now().from, c)
 	if d.retired {
 		made = min(made, d.rotated-1)
 	}
@@ -23,6 +23,10 @@ func (o *oracle) call(d *oDevice, r *oRequest, c *oCall) int {
 	switch c.Method {
 	case MethodPage, MethodTrack:
 		code = o.activity(d, r, c, ep, made)
+	case MethodConsent:
+		if !d.retired {
+			d.consent = max(d.consent, r.madeBy(d.consent, c))
+		}
 	case MethodChat:
 		if d.retired || ep != d.now() && made < d.now().from {
 			return CodePersonState
@@ -45,7 +49,7 @@ func (o *oracle) activity(d *oDevice, r *oRequest, c *oCall, ep *oEpoch, made in
 	if off := r.now - r.sent; c.Epoch != "" && off > 0 && off <= oMinute {
 		earliest -= off
 	}
-	if ep == nil || ((ep != d.now() || d.retired) && (earliest >= ep.to || r.now-made > oDay)) {
+	if ep == nil || ((ep != d.now() || d.retired) && (earliest >= ep.to || r.now-r.made(c) > oDay)) {
 		return CodePersonState
 	}
 	if ep.who.erased != 0 {
@@ -87,7 +91,7 @@ func (o *oracle) chat(d *oDevice, r *oRequest, c *oCall) int {
 			o.depart(d, r.now, r.now, c.ID)
 		}
 	case c.token != nil:
-		return o.authenticate(d, r, c)
+		return o.authenticate(d, r, c.token, r.now, c.ID)
 	case d.chat == nil:
 		lead := o.profile(kindLead, r.now)
 		d.chat = o.begin(lead)
@@ -100,14 +104,15 @@ func (o *oracle) chat(d *oDevice, r *oRequest, c *oCall) int {
 
 func (o *oracle) issue(d *oDevice, now int64) {
 	o.buried[d.cookie] = true
-	d.cookieAt, d.rotated = now, now
+	d.rotate(now)
+	d.cookieAt = now
 	d.cookie, d.cookieIn, d.issued, d.departed = "", 0, true, false
 }
 
 // authenticate is the table of the specification (B4–B6).
-func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
-	tok := c.token
-	if r.now+o.ahead >= tok.expires+30_000 {
+func (o *oracle) authenticate(d *oDevice, r *oRequest, tok *oToken, since int64, cause string) int {
+	const skew = 30_000
+	if now := r.now + o.ahead; now >= tok.expires+skew || now+skew < tok.issued {
 		return CodePersonState
 	}
 	if at, ok := o.invalidated[tok.session()]; ok && tok.issued <= at {
@@ -124,8 +129,8 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 		bound.renew(tok)
 		return 0
 	case bound != nil && bound.auth:
-		o.buried[d.cookie] = true
-		d.chat, d.cookie, d.cookieIn, d.rotated = nil, "", 0, r.now
+		delete(bound.sites, d.site) // it has ended, wherever it is shown
+		o.unbind(d, r.now)
 	case bound != nil && o.absorbs:
 		if bound.who.into == nil {
 			o.merge(bound.who, who, r.now)
@@ -139,7 +144,7 @@ func (o *oracle) authenticate(d *oDevice, r *oRequest, c *oCall) int {
 	}
 	d.chat.who, d.chat.auth = who, true
 	d.chat.renew(tok)
-	o.become(d, who, r.now, r.now, c.ID)
+	o.become(d, who, r.now, since, cause)
 	o.issue(d, r.now)
 	return 0
 }
@@ -186,6 +191,11 @@ func (o *oracle) swept(now int64) {
 		who := d.now().who
 		if o.ahead == 0 && !d.dead && who.kind == kindVisitor && who.into == nil && who.seen()+oVisitorLasts <= now {
 			d.dead, who.gone = true, true
+		}
+	}
+	for _, c := range o.begun { // for good, should the clock be set back
+		if end := c.until + c.lasts(); o.ahead == 0 && c.ended == 0 && end <= now {
+			c.ended = end
 		}
 	}
 	o.finish(now)

@@ -22,7 +22,7 @@ func (s *sim) checkStore(swept bool) {
 		s.fail("reading the store: %v", err)
 		return
 	}
-	k.swept = swept
+	k.swept, k.stepped = swept, s.stepped
 	if err := k.all(); err != nil {
 		s.fail("the store contradicts itself:\n  %v", err)
 		return

@@ -9,7 +9,7 @@ func (o *oracle) device(r *oRequest) *oDevice {
 	if d == nil {
 		return o.booted(r)
 	}
-	d.departed, d.issued, d.lost, d.retired = false, false, false, false
+	d.begin()
 	switch {
 	case token.since >= d.rotated:
 		d = o.current(d, r.now)
@@ -24,6 +24,11 @@ func (o *oracle) device(r *oRequest) *oDevice {
 		return d
 	}
 	return o.booted(r)
+}
+
+// begin forgets what became of the device in the request before.
+func (d *oDevice) begin() {
+	d.departed, d.issued, d.lost, d.retired, d.rotates = false, false, false, false, false
 }
 
 // follow leads on to the device in use; of one that was erased it says when.
@@ -47,7 +52,7 @@ func (o *oracle) follow(d *oDevice, r *oRequest) *oDevice {
 func (o *oracle) note(d *oDevice, r *oRequest) {
 	b := o.boots["boot "+r.boot]
 	if r.boot != "" && (b.device != d || b.since < d.rotated || r.now-b.since >= oDay) {
-		o.boots["boot "+r.boot] = oBoot{d, r.now}
+		o.boots["boot "+r.boot] = oBoot{d, max(r.now, d.rotated)}
 	}
 }
 
@@ -70,7 +75,8 @@ func (o *oracle) booted(r *oRequest) *oDevice {
 		return nil
 	case d == nil || r.now-b.since >= lasts:
 	case d.rotated == 0 || d.proved(r) || b.since >= d.rotated && d.chat == nil:
-		d.departed, d.issued, d.lost, d.retired = false, false, d.rotated != 0, false
+		d.begin()
+		d.lost = d.rotated != 0
 		return o.current(d, r.now)
 	case r.boot != "":
 		return nil
@@ -81,15 +87,15 @@ func (o *oracle) booted(r *oRequest) *oDevice {
 	return d
 }
 
-// proved: only the browser itself knows its chat cookie and the call that
-// changed the session.
+// proved: only the browser itself knows its chat cookie, the site's, and the call
+// that changed the session.
 func (d *oDevice) proved(r *oRequest) bool {
 	for _, c := range r.calls {
 		if c.ID == d.now().cause {
 			return true
 		}
 	}
-	return r.chat != "" && r.chat == d.cookie
+	return r.chat != "" && r.chat == d.cookie || r.site != "" && r.site == d.site
 }
 
 // current is the device, or the one in its place when its visitor is overdue.
@@ -97,7 +103,7 @@ func (o *oracle) current(d *oDevice, now int64) *oDevice {
 	who := d.now().who
 	if d.chat == nil && who.kind == kindVisitor && who.into == nil && who.seen()+oVisitorLasts <= now {
 		next := o.newDevice(now)
-		next.notBefore = d.notBefore
+		next.notBefore, next.consent = d.notBefore, d.consent
 		d.successor = next // B15: overdue is gone
 		d = next
 	}

@@ -19,6 +19,8 @@ type sim struct {
 	browsers  []*simBrowser
 	calm      bool          // no call is late: sessions are known to the millisecond
 	rare      bool          // people are erased, consent is withdrawn, and clocks are set
+	odd       bool          // sites have cookies of their own, ask for consent, and clocks are set back
+	stepped   bool          // the clock was set back once
 	ahead     time.Duration // how far the machine's clock was set forward
 	clock     *Clock
 	serial    int
@@ -57,6 +59,10 @@ func (s *sim) operate() {
 	tab := pick(s, b.tabs)
 	if s.rare && s.chance(30) {
 		s.pickRare(b, tab)
+		return
+	}
+	if s.odd && s.chance(8) {
+		s.pickOdd(b, tab)
 		return
 	}
 	for _, op := range []struct {
@@ -102,7 +108,11 @@ func (s *sim) send(b *simBrowser, tab *simTab, calls ...*oCall) {
 func (s *sim) open(b *simBrowser) {
 	tab := s.newTab(b)
 	page := s.makeActivity(b, tab)
-	s.send(b, tab, s.make(b, tab, MethodInit, m{}), page)
+	calls := []*oCall{s.make(b, tab, MethodInit, m{}), page}
+	if s.oracle.asks && !s.chance(3) {
+		calls = append([]*oCall{s.make(b, tab, MethodConsent, m{"granted": true})}, calls...)
+	}
+	s.send(b, tab, calls...)
 }
 
 func (s *sim) activities(b *simBrowser, tab *simTab) {
@@ -202,6 +212,11 @@ func (s *sim) chatStarts(b *simBrowser, tab *simTab) {
 var simSubjects = []string{"email anna@one.example", "email bert@two.example", "msisdn 421905123450", "externalPersonId c-17"}
 
 func (s *sim) authenticates(b *simBrowser, tab *simTab) {
+	token := s.newToken()
+	s.chatChanges(b, tab, s.chatCall(b, tab, pick(s, []string{chatAuthenticated, chatStarted}), token))
+}
+
+func (s *sim) newToken() *oToken {
 	now := s.now.Unix() * 1000
 	token := &oToken{
 		subject: pick(s, simSubjects), sid: pick(s, []string{"", "sid-1", "sid-2"}), asLead: s.chance(2), issued: now, expires: now + oMinute,
@@ -209,7 +224,7 @@ func (s *sim) authenticates(b *simBrowser, tab *simTab) {
 	if s.rare && token.sid != "" { // a session of the site is one person's
 		token.sid += token.subject
 	}
-	s.chatChanges(b, tab, s.chatCall(b, tab, pick(s, []string{chatAuthenticated, chatStarted}), token))
+	return token
 }
 
 func (s *sim) sign(token *oToken) string {
@@ -246,7 +261,7 @@ func (s *sim) clear(b *simBrowser) {
 	s.note("%s clears %s", b.name, what)
 	b.device, b.history = simCookie{}, nil
 	if what != "device cookie" {
-		b.chat = simCookie{}
+		b.chat, b.site = simCookie{}, simCookie{}
 	}
 	if what == "all" {
 		b.tabs = nil
@@ -266,7 +281,9 @@ func (s *sim) clear(b *simBrowser) {
 func (s *sim) closeBrowser(b *simBrowser) {
 	s.note("%s is closed", b.name)
 	b.tabs = nil
-	if b.chat.expires == 0 {
-		b.chat = simCookie{}
+	for _, cookie := range []*simCookie{&b.chat, &b.site} {
+		if cookie.expires == 0 {
+			*cookie = simCookie{}
+		}
 	}
 }

@@ -39,6 +39,10 @@ type (
 		merges      []*oMerge
 		absorbs     bool  // leads that authenticate (B6)
 		ahead       int64 // how far the clock that tokens are held against is ahead (B36)
+
+		sites  map[string]*oChat  // by value of the site's session cookie
+		signed map[string]*oToken // those values that are tokens
+		asks   bool               // nothing is kept without consent (B30)
 	}
 	oProfile struct {
 		name     string
@@ -81,6 +85,9 @@ type (
 		cookie    string // value of the chat cookie it was given, unknown until the answer
 		cookieIn  int64  // sentAt of the last request that presented it
 		cookieAt  int64  // when it was given
+		site      string // value of the site's cookie that it presented in this session
+		siteIn    int64  // sentAt of the last request that did
+		consent   int64  // when the visitor consented by a call
 		seen      int64  // when the last request came
 		successor *oDevice
 		dead      bool
@@ -89,6 +96,7 @@ type (
 		issued    bool  // in this request
 		lost      bool  // in this request: the answer with its cookies was lost
 		retired   bool  // in this request: it came with a retired token
+		rotates   bool  // in this request: tokens of before were retired
 		erased    int64 // when its person was, or its visitor withdrew consent
 		forgotten int64 // when that will be
 		notBefore int64 // calls made before are dropped: who made them was erased
@@ -100,6 +108,11 @@ type (
 		ended  int64
 		sid    string // with its widget
 		issued int64
+
+		bySite bool            // it was started by a cookie of the site's
+		sites  map[string]bool // values of the site's cookie that it is known by
+		day    int64           // on which these devices presented one of them
+		shown  []*oDevice
 	}
 	oBoot struct {
 		device *oDevice
@@ -132,6 +145,7 @@ type (
 		now, sent    int64
 		device, chat string
 		boot         string
+		site         string // value of the site's session cookie
 		calls        []*oCall
 		before       int64 // calls made before are dropped
 	}
@@ -141,6 +155,7 @@ func newOracle() *oracle {
 	return &oracle{
 		subjects: map[string]*oProfile{}, tokens: map[string]oBoot{}, boots: map[string]oBoot{}, chats: map[string]*oChat{},
 		buried: map[string]bool{}, invalidated: map[string]int64{}, recorded: map[string]*oActivity{}, refused: map[string]bool{},
+		sites: map[string]*oChat{}, signed: map[string]*oToken{},
 	}
 }
 
@@ -173,8 +188,14 @@ func (o *oracle) profile(k kind, now int64) *oProfile {
 // be recorded (B25).
 func (o *oracle) request(r *oRequest) (*oDevice, []int) {
 	codes := make([]int, len(r.calls))
-	if r.calls[0].Method == MethodConsent {
+	if r.calls[0].Method == MethodConsent && !r.granted() {
 		o.withdraw(r)
+		return nil, codes
+	}
+	if !o.consented(r) {
+		for _, c := range r.calls {
+			o.refuse(c)
+		}
 		return nil, codes
 	}
 	d := o.device(r)
@@ -190,13 +211,13 @@ func (o *oracle) request(r *oRequest) (*oDevice, []int) {
 	if !d.retired {
 		o.chatOf(d, r)
 	}
-	d.seen = r.now
 	for i, c := range r.calls {
 		codes[i] = o.call(d, r, c)
 		if codes[i] != 0 {
 			o.refuse(c)
 		}
 	}
+	d.seen = max(d.seen, r.now)
 	return d, codes
 }
 
@@ -204,100 +225,6 @@ func (o *oracle) refuse(c *oCall) {
 	if c.label != "" && o.recorded[c.label] == nil {
 		o.refused[c.label] = true
 	}
-}
-
-func (c *oChat) lasts() int64 {
-	if c.auth {
-		return oAuthLasts
-	}
-	return oLeadLasts
-}
-
-// use keeps a session alive; the service may grant it a minute on top.
-func (c *oChat) use(now int64) {
-	if now > c.until {
-		c.until = now + oMinute
-	}
-}
-
-// session names the site's own session that a token speaks of, "" for none.
-func (tok *oToken) session() string {
-	if tok.sid == "" {
-		return ""
-	}
-	return fmt.Sprint(tok.asLead, " ", tok.sid)
-}
-
-func (c *oChat) renew(tok *oToken) {
-	c.issued = tok.issued
-	if tok.sid != "" {
-		c.sid = tok.session()
-	}
-}
-
-// over is when a session ended, 0 while it goes on.
-func (o *oracle) over(c *oChat, now int64) int64 {
-	if c.ended == 0 && c.who.erased != 0 {
-		c.ended = c.who.erased
-	}
-	if at, ok := o.invalidated[c.sid]; c.ended == 0 && c.until+c.lasts() <= now {
-		c.ended = c.until + c.lasts()
-	} else if c.ended == 0 && ok && c.issued <= at {
-		c.ended = min(at, now)
-	}
-	return c.ended
-}
-
-// chatOf brings the Live Chat session up to date (B7). What a request shows
-// happened after the one before it.
-func (o *oracle) chatOf(d *oDevice, r *oRequest) {
-	since := d.seen
-	if c := d.chat; c != nil {
-		const underWay = oMinute
-		switch over := o.over(c, r.now); {
-		case over != 0:
-			if since = over; c.who.removed {
-				since = d.seen
-			}
-			o.depart(d, r.now, since, "")
-		case d.lost:
-			c.use(r.now)
-			o.issue(d, r.now)
-		case r.chat != "" && r.chat == d.cookie:
-			c.use(r.now)
-			d.cookieIn = max(d.cookieIn, r.sent)
-		case d.cookieIn != 0 && r.sent > d.cookieIn, d.cookieIn == 0 && r.now-d.cookieAt > underWay:
-			c.use(r.now)
-			o.depart(d, r.now, since, "")
-		default:
-			c.use(r.now)
-		}
-	}
-	if c := o.chats[r.chat]; d.chat == nil && c != nil && !o.buried[r.chat] && o.over(c, r.now) == 0 {
-		d.chat, d.cookie, d.cookieIn, d.cookieAt = c, r.chat, r.sent, r.now
-		c.use(r.now)
-	}
-	if d.chat != nil {
-		o.become(d, d.chat.who, r.now, since, "")
-	}
-}
-
-func (o *oracle) depart(d *oDevice, now, since int64, cause string) {
-	o.buried[d.cookie] = true
-	d.chat, d.cookie, d.cookieIn, d.departed, d.issued, d.rotated = nil, "", 0, true, false, now
-	o.turn(d, o.profile(kindVisitor, now), since, cause)
-}
-
-// become: a visitor is merged, a lead is not (B3, B5, B6).
-func (o *oracle) become(d *oDevice, who *oProfile, now, since int64, cause string) {
-	before := d.now().who
-	if before == who {
-		return
-	}
-	if before.kind == kindVisitor && before.into == nil {
-		o.merge(before, who, now)
-	}
-	o.turn(d, who, since, cause)
 }
 
 // believed is the epoch a call was made for (B8).

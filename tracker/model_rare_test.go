@@ -113,11 +113,19 @@ func (o *oracle) erase(p *oProfile, now int64) {
 // (B30). A retired token that is not under way says nothing.
 func (o *oracle) withdraw(r *oRequest) {
 	of := o.tokens[r.device]
-	if r.device == "" {
-		of = o.boots["boot "+r.boot]
+	d := o.follow(of.device, r)
+	if d == nil {
+		if of = o.boots["boot "+r.boot]; r.boot == "" {
+			of = o.boots["token "+r.device]
+		}
+		d = o.follow(of.device, r)
 	}
-	d, at := o.follow(of.device, r), r.made(r.calls[0])
-	if d == nil || at < d.notBefore || of.since < d.rotated && !d.proved(r) && r.now-d.rotated > oMinute {
+	if d == nil {
+		return
+	}
+	decided := max(d.consent, d.notBefore)
+	at := r.madeBy(decided, r.calls[0])
+	if at < decided || of.since < d.rotated && !d.proved(r) && r.now-d.rotated > oMinute {
 		return
 	}
 	if who := d.now().who; who.kind == kindVisitor && who.into == nil {
@@ -152,13 +160,22 @@ func (o *oracle) finish(now int64) {
 // made is when a call was made, by its age.
 func (r *oRequest) made(c *oCall) int64 { return min(r.now, r.now-(r.sent-c.at)) }
 
+// madeBy is the same by a clock that may have been set back since something was
+// noted by it (B36): then the age alone tells, and a minute of it is the way.
+func (r *oRequest) madeBy(noted int64, c *oCall) int64 {
+	if noted-r.now <= oMinute {
+		return r.made(c)
+	}
+	return noted - max(0, r.now-r.made(c)-oMinute)
+}
+
 // allDropped says that every call is of before an erasure.
 func (o *oracle) allDropped(r *oRequest) bool {
-	return !slices.ContainsFunc(r.calls, func(c *oCall) bool { return r.made(c) >= r.before })
+	return !slices.ContainsFunc(r.calls, func(c *oCall) bool { return r.madeBy(r.before, c) >= r.before })
 }
 
 func (o *oracle) begin(who *oProfile) *oChat {
-	c := &oChat{who: who}
+	c := &oChat{who: who, sites: map[string]bool{}}
 	o.begun = append(o.begun, c)
 	return c
 }

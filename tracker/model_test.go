@@ -39,6 +39,8 @@ func newSim(t testing.TB, st store.Store, seed uint64, calm bool) *sim {
 	var random [32]byte
 	random[0], random[1], random[2], random[3] = byte(seed), byte(seed>>8), byte(seed>>16), byte(seed>>24)
 	s.oracle.absorbs, s.rare = seed%3 == 0, seed%5 < 2
+	s.odd = seed%7 > 0 && seed%7%2 == 0
+	s.oracle.asks = s.odd && seed%11 < 5
 	st = struct{ store.Store }{st} // whose clock knows nothing of the time here
 	s.world = newWorldOn(t, st, func(c *Config) {
 		c.AbsorbLeads = s.oracle.absorbs
@@ -115,6 +117,8 @@ func TestModel(t *testing.T) {
 // Worlds in which something was wrong once.
 func TestModelOfBefore(t *testing.T) {
 	for name, seed := range map[string]uint64{
+		"B3: a visitor who shows our cookie of one session and the site's of another":    39,
+		"B7: a cookie of the site's that has ended, and is replaced on another browser":  1052,
 		"B2: a call in the last moment of a cookie, whose answer was lost":               886977,
 		"B8: a cookie in the place of which the browser never got its successor's":       2000363,
 		"B12: a call of before a merge, in the session left with its visitor":            883608,
