@@ -53,7 +53,8 @@ func TestAnnouncement(t *testing.T) {
 	}
 	log := new(recorder)
 	app := &App{log: slog.New(log), lease: newLease("/data/people", false, nil), accounts: map[string]*account{"default": {listed: []tracker.Key{
-		{Value: "page", Scopes: []string{tracker.ScopeTracking}}, {Value: "program", Scopes: []string{tracker.ScopeRead}},
+		{Value: "page", Scopes: []string{tracker.ScopeTracking}},
+		{Value: "program", Scopes: []string{tracker.ScopeRead}},
 		{Value: strings.Repeat("long", 4), Scopes: []string{tracker.ScopeManage}},
 	}}}}
 	app.announce(newSites(sites))

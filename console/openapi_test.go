@@ -269,9 +269,10 @@ func TestErrorsAreDocumented(t *testing.T) {
 	require.NoError(t, err)
 	_, table, found := strings.Cut(string(page), "\n### Errors\n")
 	require.True(t, found)
+	noScope, _ := problemOf(caller{}.may(nil, route{}))
 	for _, p := range []*problem{
 		errNobody, errUnknownKey, errCrossSite, errNoRoute, errNotFound, errNoSession, errNoDevice, errNoMerge, errMediaType, errTooLarge, errLongReason,
-		errMethod, errBadCursor, errMergeChanged, errBusy, errUnavailable, errInternal, badParameter("limit", ""), caller{}.may(nil, route{}).(*problem),
+		errMethod, errBadCursor, errMergeChanged, errBusy, errUnavailable, errInternal, badParameter("limit", ""), noScope,
 	} {
 		assert.Contains(t, table, fmt.Sprintf("\n| %d | `%s` |", p.Status, p.Code))
 	}
