@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/livechat-people/caddy-people-tracking/tracker"
 )
@@ -38,8 +39,10 @@ func BenchmarkServe(b *testing.B) {
 			for i := range req.Calls {
 				ids.Calls = append(ids.Calls, req.Calls[i].call())
 			}
+			answer := succeed(ids)
+			answer.Device = tracker.CookieChange{Set: true, Value: "0123456789abcdef0123456789abcdef", MaxAge: 45 * 24 * time.Hour}
 			h, _ := newHandler(b, func(c *Config) {
-				c.Tracker = instantTracker{succeed(ids)}
+				c.Tracker = instantTracker{answer}
 				c.Limits = Limits{Address: Limit{PerSecond: 1e12, Burst: 1e9}, Device: Limit{PerSecond: 1e12, Burst: 1e9}}
 			})
 			r := post(body)

@@ -102,10 +102,15 @@ func cutAuthority(address string) (authority, path string) {
 }
 
 // path removes the values of matrix parameters, as in /shop;jsessionid=…/cart,
-// and whole segments that hide a secret, as in /confirm/token=….
+// whole segments that hide a secret, as in /confirm/token=…, and the user of an
+// address, as in /to/https://user@….
 func (r *redactor) path(b *strings.Builder, path string) {
-	for len(path) > 0 {
+	for first, host := true, false; len(path) > 0; first = false { // host: behind two slashes
 		segment, rest, more := strings.Cut(path, "/")
+		if at := strings.LastIndexByte(segment, '@'); host && at >= 0 {
+			segment = segment[at+1:]
+		}
+		host = segment == "" && !first
 		head, params, has := strings.Cut(segment, ";")
 		if !r.hidesSecret(head) {
 			b.WriteString(head)
@@ -139,11 +144,12 @@ func (r *redactor) params(b *strings.Builder, s string) {
 func (r *redactor) param(b *strings.Builder, pair string) {
 	for {
 		name, value, has := strings.Cut(pair, "=")
+		if !r.hidesSecret(name) {
+			b.WriteString(name)
+		}
 		if !has {
-			b.WriteString(pair)
 			return
 		}
-		b.WriteString(name)
 		b.WriteByte('=')
 		if r.isSecret(name) {
 			return
