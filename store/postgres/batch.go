@@ -35,13 +35,34 @@ func (p *pg) Begin() (store.Batch, error) {
 	return &batch{pg: p, ctx: context.Background(), begin: p.sql.begin, present: map[string]bool{}}, nil
 }
 
+// connect takes a connection. Views leave one: reading, however much, keeps no
+// call waiting.
+func (b *batch) connect(ctx context.Context) (err error) {
+	if !b.view() {
+		b.conn, err = b.pg.pool.Acquire(ctx)
+		return err
+	}
+	select {
+	case b.pg.views <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if b.conn, err = b.pg.pool.Acquire(ctx); err != nil {
+		<-b.pg.views
+	}
+	return err
+}
+
+// view tells it from a batch of updates, which has to know what it read.
+func (b *batch) view() bool { return b.present == nil }
+
 // send sends statements in one round trip and gives their results to read.
 func (b *batch) send(statements *pgx.Batch, read func(pgx.BatchResults) error) (err error) {
 	ctx, cancel := context.WithTimeout(b.ctx, b.pg.opts.Timeout)
 	defer cancel()
 	whole := &pgx.Batch{}
 	if first := b.conn == nil; first {
-		if b.conn, err = b.pg.pool.Acquire(ctx); err != nil {
+		if err := b.connect(ctx); err != nil {
 			return err
 		}
 		whole.Queue(b.begin)
@@ -77,6 +98,9 @@ func (b *batch) Discard() {
 	}
 	b.conn.Release()
 	b.conn = nil
+	if b.view() {
+		<-b.pg.views
+	}
 }
 
 // Get implements store.Reader.
@@ -172,7 +196,7 @@ func (b *batch) readEntries(results pgx.BatchResults) ([]store.Entry, error) {
 }
 
 func (b *batch) know(key []byte, present bool) {
-	if b.present != nil {
+	if !b.view() {
 		b.present[string(key)] = present
 	}
 }

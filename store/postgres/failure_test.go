@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -162,6 +163,34 @@ func TestRestartedServer(t *testing.T) {
 	// Each connection of before may cost an answer of 503, and no more.
 	require.Eventually(t, func() bool { return tryPut(s, "a", "3") == nil }, 10*time.Second, time.Millisecond)
 	assert.Equal(t, "3", get(t, s, "a"))
+}
+
+// Calls do not wait for whoever reads at length, however many there are.
+func testViewsLeaveAConnection(t *testing.T, dsn string) {
+	s := open(t, dsn, Options{Table: "views", Connections: 3, Timeout: 300 * time.Millisecond})
+	put(t, s, "a", "1")
+	var reading sync.WaitGroup
+	held, free := make(chan struct{}, 2), make(chan struct{})
+	view := func() error {
+		return s.View(context.Background(), func(r store.Reader) error {
+			if _, err := r.Get([]byte("a")); err != nil {
+				return err
+			}
+			held <- struct{}{}
+			<-free
+			return nil
+		})
+	}
+	for range 2 {
+		reading.Go(func() { assert.NoError(t, view()) })
+		<-held
+	}
+	err := s.View(context.Background(), func(r store.Reader) error { _, err := r.Get([]byte("a")); return err })
+	require.ErrorIs(t, err, store.ErrUnavailable, "one connection is not for views")
+	require.NoError(t, tryPut(s, "a", "2"))
+	close(free)
+	reading.Wait()
+	assert.Equal(t, "2", get(t, s, "a"), "their places are free again")
 }
 
 // A lock that another holds ends in an error, not in a writer that hangs.

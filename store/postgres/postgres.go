@@ -27,8 +27,8 @@ type Options struct {
 	Table string
 	// Timeout bounds each round trip to the database. Default 5 seconds.
 	Timeout time.Duration
-	// Connections is how many the process opens at most: one writes, the others
-	// serve views. Default 8.
+	// Connections is how many the process opens at most: one is left to updates,
+	// the others serve views. Default 8, at least 2.
 	Connections int
 	// Queue and Batch bound how many updates wait and share a commit; see
 	// store.GroupOptions.
@@ -52,6 +52,7 @@ func (o Options) withDefaults() Options {
 	if o.Connections <= 0 {
 		o.Connections = 8
 	}
+	o.Connections = max(o.Connections, 2)
 	return o
 }
 
@@ -63,9 +64,10 @@ type Store struct {
 
 // pg is the engine below the Group.
 type pg struct {
-	pool *pgxpool.Pool
-	opts Options
-	sql  statements
+	pool  *pgxpool.Pool
+	views chan struct{} // holds a value for each view that has a connection
+	opts  Options
+	sql   statements
 
 	stop   context.CancelFunc // ends tidying
 	tidied sync.WaitGroup
@@ -80,7 +82,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.New("postgres: the connection string cannot be read") // its text may hold a password
 	}
-	config.MaxConns = int32(max(opts.Connections, 2))
+	config.MaxConns = int32(opts.Connections)
 	config.AfterConnect = opts.prepareSession
 	if opts.dial != nil {
 		config.ConnConfig.DialFunc = opts.dial
@@ -89,7 +91,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	p := &pg{pool: pool, opts: opts, sql: newStatements(opts.Table)}
+	p := &pg{pool: pool, views: make(chan struct{}, opts.Connections-1), opts: opts, sql: newStatements(opts.Table)}
 	if err := p.makeTable(ctx); err != nil {
 		pool.Close()
 		return nil, err

@@ -33,6 +33,7 @@ func TestPostgres(t *testing.T) {
 		"fail/translated":          testTranslated,
 		"fail/unreachable":         testUnreachable,
 		"fail/timeout":             testTimeout,
+		"ok/views leave one":       testViewsLeaveAConnection,
 		"fail/errors tell no data": testErrorsTellNoData,
 		"ok/plans":                 testPlans,
 		"ok/durable":               testDurable,
