@@ -43,7 +43,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("badger: %w", err)
 	}
-	warnReadable(dir, opts.Logger)
+	warnAccess(dir, opts.Logger)
 	b := &bdb{dir: dir, opts: opts, log: opts.Logger, readers: newReaders(), stop: make(chan struct{}), verified: make(chan struct{})}
 	b.purgeEvery.Store(int64(opts.PurgeInterval))
 	if err := b.open(); err != nil {
@@ -56,13 +56,21 @@ func Open(dir string, opts Options) (*Store, error) {
 	return &Store{Group: group, engine: b}, nil
 }
 
-// warnReadable tells when other users of the machine can read the directory,
-// and with it what is kept about people: Badger's files do not prevent it.
-func warnReadable(dir string, log *slog.Logger) {
+// warnAccess tells when other users of the machine can read the directory, and
+// with it what is kept about people: Badger's files do not prevent it. And when
+// it is another user's, as where root runs a command on the server's store.
+func warnAccess(dir string, log *slog.Logger) {
 	info, err := os.Stat(dir)
-	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+	if err != nil {
+		return
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		log.Warn("other users of this machine can enter the store's directory: chmod 700 keeps them out",
 			slog.String("directory", dir), slog.String("mode", info.Mode().Perm().String()))
+	}
+	if owner, known := ownerOf(info); known && owner != os.Geteuid() {
+		log.Warn("the store's directory belongs to another user, who may not be able to open the files that are made now",
+			slog.String("directory", dir), slog.Int("owner", owner), slog.Int("user", os.Geteuid()))
 	}
 }
 
@@ -110,7 +118,10 @@ func (b *bdb) open() (err error) {
 	if err := b.verify(); err != nil {
 		return err
 	}
-	b.db, err = engine.Open(b.opts.engineOptions(b.dir).WithLogger(logger{b.log, b.giveUp}))
+	err = guarded(func() (err error) { // it reads its logs in this goroutine
+		b.db, err = engine.Open(b.opts.engineOptions(b.dir).WithLogger(logger{b.log, b.giveUp}))
+		return err
+	})
 	if err != nil {
 		return b.cause(openError(b.dir, err))
 	}

@@ -77,6 +77,20 @@ func TestOpenWarnsOfADirectoryThatOthersCanRead(t *testing.T) {
 	}
 }
 
+func TestOpenWarnsOfAnotherUsersDirectory(t *testing.T) {
+	const another = 65534
+	if os.Geteuid() != 0 {
+		t.Skip("needs the right to give a directory away: run as root")
+	}
+	for owner, warned := range map[int]bool{0: false, another: true} {
+		dir := t.TempDir()
+		require.NoError(t, os.Chown(dir, owner, -1))
+		var out bytes.Buffer
+		openStore(t, dir, Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+		assert.Equal(t, warned, bytes.Contains(out.Bytes(), []byte("belongs to another user")), "%d", owner)
+	}
+}
+
 func TestOpenLocked(t *testing.T) {
 	dir := t.TempDir()
 	openStore(t, dir, Options{})

@@ -1,7 +1,9 @@
 package badger
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -10,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
 )
 
 func TestSideFileSurvivesAWriteCutShort(t *testing.T) {
@@ -108,6 +112,24 @@ func TestLostCommitsAreNoticedAtStart(t *testing.T) {
 			put(t, s, "k", []byte("v"))
 			assert.EqualValues(t, 201, s.Stats().Commit)
 		})
+	}
+}
+
+// A part of the disk that cannot be read is a panic in the middle of Badger's
+// reading of its log. Keys too short for their version are, too.
+func TestALogThatBadgerDoesNotSurvive(t *testing.T) {
+	dir := written(t, 20)
+	change(t, memLog(t, dir), func(log []byte) []byte {
+		record := append([]byte{0, 0, 3, 5, 0}, "keyvalue"...) // lengths of key and value, no expiry
+		record = binary.BigEndian.AppendUint32(record, crc32.Checksum(record, castagnoli))
+		const header = 20
+		copy(log[header:], append(record, record...))
+		return log
+	})
+	for range 2 {
+		_, err := Open(dir, Options{BallastBytes: -1})
+		require.ErrorContains(t, err, "not readable")
+		require.NotErrorIs(t, err, store.ErrLocked)
 	}
 }
 

@@ -89,6 +89,15 @@ func diskBytes(info fs.FileInfo) int64 {
 	return info.Size()
 }
 
+// ownerOf is the user to whom a file belongs.
+func ownerOf(info fs.FileInfo) (uid int, known bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}
+
 // fileMark changes when a file is written, replaced or copied; nothing but the
 // disk itself can change a file without it.
 func fileMark(path string) (string, error) {
