@@ -203,19 +203,23 @@ func TestJSONIsJudgedLikeTheCaddyfile(t *testing.T) {
 		"fail/scope":            {app: `"api_keys":[{"key":"a","scopes":["b"]}]`, err: "unknown scope"},
 		"fail/secret":           {app: `"widgets":[{"id":"w","secret_keys":[{"id":"k","secret":"%"}]}]`, err: "secret key 1 is not Base64"},
 		"fail/short secret":     {app: `"widgets":[{"id":"w","secret_keys":[{"id":"k","secret":"c2hvcnQ="}]}]`, err: "32"},
-		"fail/type":             {app: `"events":[{"id":"a","properties":[{"name":"b","type":"c"}]}]`, err: "b"},
-		"fail/unknown member":   {app: `"stores":{}`, err: "unknown field"},
-		"fail/base path":        {handler: `"base_path":"people"`, err: "is no path"},
-		"fail/load":             {handler: `"load":"defer"`, err: "allowed are sync and async"},
-		"fail/page views":       {handler: `"page_views":"all"`, err: "allowed are init and navigation"},
-		"fail/csp":              {handler: `"csp":"ignore"`, err: "allowed are skip and amend"},
-		"fail/consent":          {handler: `"consent":"asked"`, err: "allowed are implied and required"},
-		"fail/consent cookie":   {handler: `"consent_cookie":{"name":"cmp"}`, err: "consent cookie"},
-		"fail/respect":          {handler: `"respect":["p3p"]`, err: "allowed are dnt and gpc"},
-		"fail/signals":          {handler: `"chat_signals":["off","calls"]`, err: "off stands alone"},
-		"fail/origin":           {handler: `"origins":["shop.example"]`, err: "shop.example"},
-		"fail/widget origin":    {handler: `"widget_origins":["chat.example"]`, err: "chat.example"},
-		"fail/session cookie":   {handler: `"session_cookies":["_people"]`, err: "_people"},
+		"fail/shared widget": {
+			app: `"widgets":[{"id":"w","secret_keys":[{"id":"k","secret":"` + secret + `"}]}],"accounts":[{"name":"a","widgets":[{"id":"w","secret_keys":[{"id":"k","secret":"` + secret + `"}]}]}]`,
+			err: "widget w belongs to the account",
+		},
+		"fail/type":           {app: `"events":[{"id":"a","properties":[{"name":"b","type":"c"}]}]`, err: "b"},
+		"fail/unknown member": {app: `"stores":{}`, err: "unknown field"},
+		"fail/base path":      {handler: `"base_path":"people"`, err: "is no path"},
+		"fail/load":           {handler: `"load":"defer"`, err: "allowed are sync and async"},
+		"fail/page views":     {handler: `"page_views":"all"`, err: "allowed are init and navigation"},
+		"fail/csp":            {handler: `"csp":"ignore"`, err: "allowed are skip and amend"},
+		"fail/consent":        {handler: `"consent":"asked"`, err: "allowed are implied and required"},
+		"fail/consent cookie": {handler: `"consent_cookie":{"name":"cmp"}`, err: "consent cookie"},
+		"fail/respect":        {handler: `"respect":["p3p"]`, err: "allowed are dnt and gpc"},
+		"fail/signals":        {handler: `"chat_signals":["off","calls"]`, err: "off stands alone"},
+		"fail/origin":         {handler: `"origins":["shop.example"]`, err: "shop.example"},
+		"fail/widget origin":  {handler: `"widget_origins":["chat.example"]`, err: "chat.example"},
+		"fail/session cookie": {handler: `"session_cookies":["_people"]`, err: "_people"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			handler := `{"handler":"people_tracking"` + strings.Replace(","+test.handler+"}", ",}", "}", 1)
@@ -223,6 +227,19 @@ func TestJSONIsJudgedLikeTheCaddyfile(t *testing.T) {
 				test.app, c.site, handler)
 			require.ErrorContains(t, caddy.Load([]byte(config), true), test.err)
 		})
+	}
+}
+
+func TestConsoleInJSONIsJudgedLikeTheCaddyfile(t *testing.T) {
+	c := newInstance(t)
+	for options, want := range map[string]string{
+		`"authenticated_by":"admin"`:                      `authenticated_by: "admin" is no placeholder, and would let everybody in`,
+		`"authenticated_by":"x{http.auth.user.id}"`:       "is no placeholder",
+		`"account":"shop"`:                                `account "shop" is not configured, there are default`,
+		`"account":"default","authenticated_by":"{a}{b}"`: "is no placeholder",
+	} {
+		config := fmt.Sprintf(`{"admin":{"disabled":true},"apps":{"http":{"servers":{"s":{"listen":[%q],"routes":[{"handle":[{"handler":"people_console",%s}]}]}}}}}`, c.site, options)
+		require.ErrorContains(t, caddy.Load([]byte(config), true), want)
 	}
 }
 
