@@ -106,7 +106,7 @@ func operator(placeholder string, log *slog.Logger) func(*http.Request) string {
 		}
 		if name == "" {
 			tell.Do(func() {
-				log.Warn("nobody signs in in front of the console: it wants basic_auth or the like, or authenticated_by to say where the name is",
+				log.Warn("a request came to the console without a user: put basic_auth or the like in front of it, or let authenticated_by say where the name is",
 					slog.String("placeholder", placeholder))
 			})
 		}

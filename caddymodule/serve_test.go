@@ -282,5 +282,5 @@ func TestConsoleThatNobodySignsInTo(t *testing.T) {
 		assert.Empty(t, ask(func(*caddy.Replacer) {}))
 	}
 	require.Len(t, log.said, 1)
-	assert.Contains(t, log.said[0], "nobody signs in")
+	assert.Contains(t, log.said[0], "basic_auth")
 }
