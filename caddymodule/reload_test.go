@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -322,4 +323,36 @@ func TestB34RetryingEndsWithTheStore(t *testing.T) {
 	require.NoError(t, p.Destruct())
 	_, err := p.current()
 	require.ErrorIs(t, err, store.ErrClosed)
+}
+
+// Nothing of a configuration runs on when it has ended, one that never quite
+// started included.
+func TestP3NothingRunsOn(t *testing.T) {
+	c := newInstance(t)
+	console := loopback.Free(t)
+	global := "people_tracking {\nstore badger {dir}/%s\napi_key tracking web:tracking:sdk\napi_key reading people:read\n}"
+	sites := c.siteOf(upstream(t, nil)) + "\nhttp://" + console + " {\npeople_console\n}"
+	require.NoError(t, c.load(fmt.Sprintf(global, "people"), sites))
+	watching := watchLive(t, console)
+	require.Error(t, c.load(fmt.Sprintf(global, "people"), sites+"\nhttp://192.0.2.1:9 {\nbind 192.0.2.1\nrespond ok\n}"))
+	require.NoError(t, c.load(fmt.Sprintf(global, "others"), sites))
+	assert.Empty(t, watching.next())
+	require.Equal(t, http.StatusOK, c.call("/_people", "tracking").status)
+	require.Contains(t, runningOurs(), "tracker.(*Service).Run", "what runs is found")
+	require.NoError(t, caddy.Stop())
+	require.Eventually(t, func() bool { return runningOurs() == "" }, 10*time.Second, 10*time.Millisecond)
+}
+
+// runningOurs are the stacks of goroutines that execute code of this module, but
+// for its tests.
+func runningOurs() string {
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	var ours []string
+	for _, stack := range strings.Split(string(stacks), "\n\n") {
+		if strings.Contains(stack, "/caddy-people-tracking/") && !strings.Contains(stack, "testing.tRunner") && !strings.Contains(stack, "_test.go") {
+			ours = append(ours, stack)
+		}
+	}
+	return strings.Join(ours, "\n\n")
 }
