@@ -25,8 +25,8 @@ var planted = map[string]struct{ file, right, wrong string }{
 	"a merged session stays with the visitor":   {"merge.go", "person.open = open", "_ = open"},
 	"a repeated call is carried out again":      {"calls.go", "if seen && call.Method != MethodInit", "if false && seen"},
 	"an event goes to the later identity":       {"calls.go", "p, err := w.load(ep.profile)", "p, err := w.load(w.device.current().profile)"},
-	"an older epoch has no end":                 {"select.go", "case w.earliest(call, made) < ep.to && ", "case "},
-	"an event on its way is lost":               {"select.go", "case w.earliest(call, made) < ep.to && ", "case made < ep.to && "},
+	"an older epoch has no end":                 {"epoch.go", "case w.earliest(call, made) < ep.to && ", "case "},
+	"an event on its way is lost":               {"epoch.go", "case w.earliest(call, made) < ep.to && ", "case made < ep.to && "},
 	"undoing forgets the shared sessions":       {"undo.go", "if err := w.divide(m, s); err != nil", "if err := error(nil); err != nil"},
 	"redoing leaves sessions in parts":          {"undo.go", "if err := w.unite(m, s); err != nil", "if err := error(nil); err != nil"},
 	"undoing leaves the activity":               {"undo.go", "\tp.activity = last\n", "\t_ = last\n"},
@@ -44,7 +44,7 @@ var planted = map[string]struct{ file, right, wrong string }{
 	"a cookie that was replaced has not ended":  {"sitecookie.go", "before != hash && c.knows(before)", "before != hash"},
 	"a visitor is lost between two sessions":    {"livechatsession.go", "p != nil && p.kind == kindVisitor && p.mergedInto.zero() {\n\t\treturn err", "p != nil && false && p.mergedInto.zero() {\n\t\treturn err"},
 	"one device's consent is everybody's":       {"consent.go", "return d != nil && d.consent != 0, err", "return d != nil, err"},
-	"a clock set back goes back to whom it was": {"select.go", "return noted - max(0, age-underWay.Milliseconds())", "return now - age"},
+	"a clock set back goes back to whom it was": {"epoch.go", "return noted - max(0, age-underWay.Milliseconds())", "return now - age"},
 	"two persons of one subject":                {"identity.go", "if len(value) != 0 {\n\t\tat, err := decodeSubject", "if false {\n\t\tat, err := decodeSubject"},
 }
 
