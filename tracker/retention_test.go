@@ -85,3 +85,21 @@ func TestEventsAreKeptForTwoDaysAtLeast(t *testing.T) {
 		assert.Equal(t, ok, err == nil, d)
 	}
 }
+
+// An undone merge divides what is still there; when somebody was active last is
+// known for longer than what he did.
+func TestB18UndoneMergeOfForgottenEvents(t *testing.T) {
+	w := newWorld(t, keeping(10*24*time.Hour))
+	b := w.lead("anna")
+	b.track("as a lead")
+	person := b.person()
+	require.NotNil(t, person.LastActivityAt)
+	w.pass(60 * 24 * time.Hour)
+	require.Empty(t, w.timeline(person.ID))
+	merges, err := w.service.Merges(t.Context(), DefaultAccount, person.ID)
+	require.NoError(t, err)
+	_, err = w.service.UndoMerge(t.Context(), DefaultAccount, merges[0].ID, Decision{By: "operator"})
+	require.NoError(t, err)
+	assert.Equal(t, person.LastActivityAt, w.person(person.ID).LastActivityAt)
+	assert.NotNil(t, w.person(merges[0].VisitorID).LastActivityAt)
+}

@@ -189,7 +189,8 @@ func (w *work) redo(m *merge, s sides, t turn) error {
 }
 
 // recallActivity says when a profile was active last, by its own timeline and
-// those that are still part of it.
+// those that are still part of it. Where all of that is forgotten by now, it is
+// what it was.
 func (w *work) recallActivity(p *profile) error {
 	last, err := w.lastActivity(p.id)
 	if err != nil {
@@ -206,6 +207,12 @@ func (w *work) recallActivity(p *profile) error {
 		}
 		if member != nil {
 			last = max(last, member.activity)
+		}
+	}
+	if last == 0 {
+		v, err := readRetention(w.tx)
+		if err != nil || p.activity < v.cutoff {
+			return err
 		}
 	}
 	p.activity = last
