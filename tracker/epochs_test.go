@@ -162,8 +162,10 @@ func TestB8FirstCallsOfAPageAreOfTheNewEpoch(t *testing.T) {
 			b.open()
 			assert.Equal(t, kindVisitor, b.profile().kind)
 			assert.Len(t, ofDefinition(w.timeline(person), "pageView"), before)
-			b.send(b.request(queued))
+			assert.NotNil(t, b.send(b.request(queued)).Results[0].Err, "made for the person when he was that no more")
+			assert.Empty(t, only(w.timeline(person), "from the other tab"))
 			b.startChat()
+			assert.Empty(t, only(w.timeline(b.person().ID), "from the other tab"))
 			assert.Len(t, ofDefinition(w.timeline(b.person().ID), "pageView"), 1)
 		})
 	}
