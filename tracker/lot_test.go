@@ -3,6 +3,8 @@ package tracker
 import (
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -16,9 +18,17 @@ func TestLotKeepsToItsRoom(t *testing.T) {
 	const room, all = 3, 30
 	l := newLot(room)
 	var under, most, done atomic.Int64
+	full, fill := make(chan struct{}), sync.Once{}
 	for range all {
 		l.do(func() error {
 			now := under.Add(1)
+			if now == room {
+				fill.Do(func() { close(full) })
+			}
+			<-full // all the room is used, before anything is done
+			for range room {
+				runtime.Gosched() // whoever should wait may come
+			}
 			for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
 			}
 			under.Add(-1)
@@ -28,7 +38,7 @@ func TestLotKeepsToItsRoom(t *testing.T) {
 	}
 	require.NoError(t, l.wait())
 	assert.EqualValues(t, all, done.Load())
-	assert.LessOrEqual(t, most.Load(), int64(room))
+	assert.EqualValues(t, room, most.Load())
 }
 
 // However much is damaged, a log line has an end.

@@ -22,7 +22,7 @@ func (s *sim) checkStore(swept bool) {
 		s.fail("reading the store: %v", err)
 		return
 	}
-	k.swept, k.stepped = swept, s.stepped
+	k.swept, k.stepped = swept, s.stepped > 0
 	if err := k.all(); err != nil {
 		s.fail("the store contradicts itself:\n  %v", err)
 		return

@@ -51,9 +51,12 @@ func (s *sim) clockGoesBack() {
 	if s.calm || s.rare { // sessions are known to the millisecond, or the clocks are compared
 		return
 	}
-	back := pick(s, []int64{oMinute / 2, 4 * oMinute, 5 * oHour, 2 * oDay})
-	back = s.rng.Int64N(back) + 1
-	s.now, s.stepped = s.now.Add(-time.Duration(back)*time.Millisecond), true
+	back := 1 + s.rng.Int64N(pick(s, []int64{oMinute / 2, 4 * oMinute, 5 * oHour}))
+	const most = 20 * oHour // undoing a merge looks for shared sessions no further back than a day before it
+	if s.stepped += back; s.stepped > most {
+		return
+	}
+	s.now = s.now.Add(-time.Duration(back) * time.Millisecond)
 	for _, b := range s.browsers {
 		b.skew += back
 		for _, by := range []*int64{&b.device.expires, &b.chat.expires, &b.site.expires, &b.answered} {

@@ -20,7 +20,7 @@ type sim struct {
 	calm      bool          // no call is late: sessions are known to the millisecond
 	rare      bool          // people are erased, consent is withdrawn, and clocks are set
 	odd       bool          // sites have cookies of their own, ask for consent, and clocks are set back
-	stepped   bool          // the clock was set back once
+	stepped   int64         // by how much the clock was set back in all
 	ahead     time.Duration // how far the machine's clock was set forward
 	clock     *Clock
 	serial    int
