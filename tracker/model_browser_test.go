@@ -133,6 +133,7 @@ func (s *sim) deliver(b *simBrowser, tab *simTab, calls []*oCall, slow int64, lo
 		}
 	}
 	r := &oRequest{now: now, sent: now - slow + b.skew, device: b.device.at(now), chat: b.chat.at(now), site: b.site.at(now), calls: calls}
+	r.assumed = s.oracle.asks && s.chance(4)
 	if b.answered == 0 {
 		r.boot = b.boot
 	}
@@ -196,7 +197,7 @@ func (s *sim) request(r *oRequest) *Request {
 	if r.chat != "" {
 		req.ChatTokens = []string{r.chat}
 	}
-	if s.oracle.asks {
+	if s.oracle.asks && !r.assumed {
 		req.Consent = ConsentUnknown
 	}
 	if req.SiteCookieNames = []string{"site"}; r.site != "" {

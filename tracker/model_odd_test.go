@@ -80,7 +80,7 @@ func (r *oRequest) granted() bool {
 
 // consented: something of the request may be kept (B30).
 func (o *oracle) consented(r *oRequest) bool {
-	if !o.asks || r.granted() {
+	if !o.asks || r.assumed || r.granted() {
 		return true
 	}
 	d := o.follow(o.tokens[r.device].device, r)

@@ -146,6 +146,7 @@ type (
 		device, chat string
 		boot         string
 		site         string // value of the site's session cookie
+		assumed      bool   // the site's own cookie says that the visitor consents
 		calls        []*oCall
 		before       int64 // calls made before are dropped
 	}
