@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/dgraph-io/ristretto/v2/z"
 )
 
 // Badger replays a damaged log as far as it can be read, and goes on with the
@@ -31,11 +33,10 @@ func (b *bdb) checkLogs() error {
 	})
 	ended, last := "", uint64(0)
 	for _, path := range paths {
-		log, err := os.ReadFile(path)
+		from, to, err := commitsOf(path)
 		if err != nil {
-			return fmt.Errorf("badger: %w", err)
+			return err
 		}
-		from, to := commitsIn(log)
 		if from == 0 {
 			continue
 		}
@@ -58,6 +59,24 @@ func (b *bdb) gap(path string, last, next uint64) error {
 	}
 	b.log.Error("opened although acknowledged commits are missing", slog.String("log", path), slog.Uint64("lost", missing))
 	return nil
+}
+
+// commitsOf is commitsIn of a file. It is mapped: a log has twice the size of a
+// table in memory, most of it never written.
+func commitsOf(path string) (first, last uint64, err error) {
+	file, err := z.OpenMmapFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return 0, 0, fmt.Errorf("badger: %w", err)
+	}
+	defer func() { _ = file.Close(-1) }()
+	err = guarded(func() error {
+		first, last = commitsIn(file.Data)
+		return nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("badger: log %s: %w", path, err)
+	}
+	return first, last, nil
 }
 
 // commitsIn returns the first and the last commit of a log that Badger will find
