@@ -268,7 +268,8 @@ func escaped(prefix string) string {
 }
 
 // prefix is the path prefix that was stripped from r on its way to handler, ""
-// when none was (B39).
+// when none was (B39). Caddy strips it in any case of letters; it is returned
+// as configured, so that there are no more prefixes than that.
 func (a *App) prefix(handler caddyhttp.MiddlewareHandler, r *http.Request) string {
 	prefixes := a.sites().prefixes[handler]
 	if len(prefixes) == 0 {
@@ -276,7 +277,7 @@ func (a *App) prefix(handler caddyhttp.MiddlewareHandler, r *http.Request) strin
 	}
 	asked := originalPath(r)
 	for _, prefix := range prefixes { // longest first
-		if rest, below := strings.CutPrefix(asked, prefix); below && isBelow(rest) {
+		if len(asked) >= len(prefix) && strings.EqualFold(asked[:len(prefix)], prefix) && isBelow(asked[len(prefix):]) {
 			return prefix
 		}
 	}

@@ -142,3 +142,19 @@ func TestB39PrefixThatBrowsersEscape(t *testing.T) {
 	assert.Contains(t, called.header.Get("Set-Cookie"), "Path="+prefix+"/_people;")
 	assert.Contains(t, c.get("/unsere%20leute/", "X-Operator", "ana").body, `href="/unsere%20leute/live"`)
 }
+
+// B39: Caddy matches and strips prefixes in any case of letters; addresses carry
+// them as configured.
+func TestB39PrefixInAnotherCase(t *testing.T) {
+	c := newInstance(t)
+	require.NoError(t, c.load("people_tracking {\nstore badger {dir}/people\n}",
+		fmt.Sprintf("{site} {\nhandle_path /Shop/* {\npeople_tracking\nreverse_proxy %s\n}\n}", upstream(t, nil))))
+	for _, path := range []string{"/Shop/cart", "/shop/cart", "/SHOP/"} {
+		assert.Contains(t, c.get(path).body, `src="/Shop/_people/v1/sdk.js?v=`, path)
+	}
+	for _, base := range []string{"/Shop/_people", "/shop/_people"} {
+		called := c.call(base, "auto")
+		require.Equal(t, http.StatusOK, called.status, called.body)
+		assert.Contains(t, called.header.Get("Set-Cookie"), "Path=/Shop/_people;")
+	}
+}

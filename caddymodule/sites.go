@@ -288,5 +288,6 @@ func (at site) hears(base string) bool {
 	if !tracks || !slices.ContainsFunc(at.prefixes, func(prefix string) bool { return prefix+h.BasePath == base }) {
 		return false
 	}
-	return at.paths == nil || slices.ContainsFunc(at.paths, func(path string) bool { return strings.HasPrefix(base+"/", path) })
+	base = strings.ToLower(base + "/") // Caddy matches paths in any case of letters
+	return at.paths == nil || slices.ContainsFunc(at.paths, func(path string) bool { return strings.HasPrefix(base, strings.ToLower(path)) })
 }

@@ -80,6 +80,7 @@ func TestPagesWhoseCallsArriveNowhere(t *testing.T) {
 		"ok/pattern":                   {site: "@pages path *.html\npeople_tracking @pages"},
 		"ok/two handlers":              {site: "people_tracking /shop/*\npeople_tracking /_people/*"},
 		"ok/base path in the matcher":  {site: "people_tracking /shop/* {\nbase_path /shop/people\n}"},
+		"ok/capitals":                  {site: "people_tracking /Shop/* {\nbase_path /Shop/people\n}"},
 		"ok/handle_path":               {site: "handle_path /shop/* {\npeople_tracking\n}"},
 		"ok/handle_path in handle":     {site: "handle /eu/* {\nhandle_path /eu/shop/* {\npeople_tracking\n}\n}"},
 		"ok/uri":                       {site: "uri /shop/* strip_prefix /shop\npeople_tracking"},
