@@ -25,7 +25,8 @@ type CommitLimits struct {
 	Bytes  int // keys and values together
 }
 
-// Snapshot reads one state of the engine until it is discarded.
+// Snapshot reads one state of the engine until it is discarded. One of an engine
+// to which each read is a round trip has the Fetch of a Fetcher, see Ahead.
 type Snapshot interface {
 	Reader
 	Discard()

@@ -208,7 +208,12 @@ func (s *search) missing(i id) (missing []*word) {
 
 // lookAt finds out who of the candidates matches.
 func (s *search) lookAt(candidates []id) error {
-	for _, i := range candidates {
+	for n, i := range candidates {
+		if rest := candidates[n:]; n%s.page == 0 {
+			if err := s.expectRecords(min(len(rest), s.page), func(n int) id { return rest[n] }); err != nil {
+				return err
+			}
+		}
 		if s.looked == s.candidates || len(s.matches) == s.found {
 			s.partial = true
 			return nil

@@ -70,6 +70,9 @@ func (r *reading) list(q PersonQuery) (found []*profile, next string, err error)
 		candidates = slices.Concat(candidates, live, idle)
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int { return a.compare(b.position) })
+	if err := r.expectRecords(min(len(candidates), q.Limit+1), func(n int) id { return candidates[n].person }); err != nil {
+		return nil, "", err
+	}
 	for _, c := range candidates {
 		if c.profile == nil {
 			if c.profile, err = r.hot(c.person); err != nil {
@@ -112,6 +115,9 @@ func (r *reading) live(t PersonType, after *position) (found []candidate, err er
 	for read := 0; read < maxLive; {
 		entries, err := r.Scan(live)
 		if err != nil {
+			return nil, err
+		}
+		if err := r.expectRecords(len(entries), func(n int) id { return lastID(entries[n].Key) }); err != nil {
 			return nil, err
 		}
 		for _, entry := range entries {

@@ -48,6 +48,9 @@ func (s *Service) Person(ctx context.Context, a Account, personID string) (perso
 		if err != nil {
 			return err
 		}
+		if err := r.expectPortraits([]*profile{p}); err != nil {
+			return err
+		}
 		person, err = r.portray(p)
 		return err
 	})
@@ -257,6 +260,9 @@ func (s *Service) Persons(ctx context.Context, a Account, q PersonQuery) (found 
 			profiles, found.Next, err = r.list(q)
 		}
 		if err != nil {
+			return err
+		}
+		if err := r.expectPortraits(profiles); err != nil {
 			return err
 		}
 		for _, p := range profiles {

@@ -44,12 +44,17 @@ type strand struct {
 	done   bool
 }
 
+// next is the piece that is read next.
+func (t *strand) next(limit int) store.Range {
+	return store.Range{From: t.from, To: t.to, Reverse: true, Limit: limit}
+}
+
 // fill makes the next entry of the strand available.
 func (t *strand) fill(r store.Reader, limit int) error {
 	if len(t.buffer) > 0 || t.done {
 		return nil
 	}
-	entries, err := r.Scan(store.Range{From: t.from, To: t.to, Reverse: true, Limit: limit})
+	entries, err := r.Scan(t.next(limit))
 	if err != nil {
 		return err
 	}
@@ -65,6 +70,15 @@ func (t *strand) fill(r store.Reader, limit int) error {
 // comes first at one time, event.
 func (r *reading) timeline(p *profile, q EventQuery) (events []Event, next string, err error) {
 	strands, err := r.strands(p, q)
+	if err != nil {
+		return nil, "", err
+	}
+	err = r.expect(func() (_ [][]byte, ranges []store.Range) {
+		for _, t := range strands {
+			ranges = append(ranges, t.next(q.Limit+1))
+		}
+		return nil, ranges
+	})
 	if err != nil {
 		return nil, "", err
 	}

@@ -16,7 +16,8 @@ func New() *store.Group { return store.NewGroup(NewEngine(), store.GroupOptions{
 
 // NewInRounds returns an empty store whose updates are read in rounds, as those
 // of a networked engine are: each function runs again for every read that it
-// had not asked for before. Tests of functions that must be repeatable use it.
+// had not asked for before, and views read ahead. Tests of functions that must be
+// repeatable use it.
 func NewInRounds() *store.Group { return store.NewGroup(inRounds{NewEngine()}, store.GroupOptions{}) }
 
 // Engine is an engine in memory. Its data end with it.

@@ -1,8 +1,15 @@
 package memory
 
-import "github.com/livechat-people/caddy-people-tracking/store"
+import (
+	"context"
+
+	"github.com/livechat-people/caddy-people-tracking/store"
+)
 
 type inRounds struct{ *Engine }
+
+// Snapshot implements store.Engine.
+func (e inRounds) Snapshot(context.Context) (store.Snapshot, error) { return fetcher{e.begin()}, nil }
 
 // Begin implements store.Engine.
 func (e inRounds) Begin() (store.Batch, error) { return fetcher{e.begin()}, nil }

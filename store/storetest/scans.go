@@ -2,12 +2,14 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/livechat-people/caddy-people-tracking/store"
 )
@@ -101,6 +103,32 @@ var scans = map[string]func(*testing.T, store.Store){
 				assert.Equal(t, expected(model, r), scan(t, s, r), "round %d, %q", round, r)
 			}
 		}
+	},
+	"ok/what is read ahead is what is read": func(t *testing.T, s store.Store) {
+		fill(t, s, 30)
+		put(t, s, key(7), nil)
+		keys := [][]byte{key(3), key(7), key(99), key(3)}
+		ranges := []store.Range{{From: key(5), To: key(9), Limit: 9}, {From: key(5), Limit: 2, Reverse: true}, {Limit: 3, KeysOnly: true}}
+		require.NoError(t, s.View(context.Background(), func(r store.Reader) error {
+			ahead, err := store.Ahead(r, func() ([][]byte, []store.Range) { return keys, ranges })
+			require.NoError(t, err)
+			for _, k := range append(keys, key(4)) {
+				want, err := r.Get(k)
+				require.NoError(t, err)
+				got, err := ahead.Get(k)
+				require.NoError(t, err)
+				assert.Equal(t, want, got, "%s", k)
+			}
+			for _, some := range append(ranges, store.Range{From: key(20), Limit: 4}) {
+				want, err := r.Scan(some)
+				require.NoError(t, err)
+				got, err := ahead.Scan(some)
+				require.NoError(t, err)
+				assert.NotEmpty(t, got)
+				assert.Equal(t, want, got, "%q", some)
+			}
+			return nil
+		}))
 	},
 	"ok/full scan": func(t *testing.T, s store.Store) {
 		fill(t, s, 2*store.MaxScan+10)
