@@ -19,10 +19,12 @@ import (
 type separate struct{ db *badger.DB }
 
 func newTransactions(dir string) (*separate, error) {
-	db, err := badger.Open(badger.DefaultOptions(dir).WithLogger(nil).WithSyncWrites(true).
-		WithMemTableSize(8 << 20).WithNumMemtables(2).WithBaseTableSize(1 << 20).WithBlockCacheSize(8 << 20).WithIndexCacheSize(8 << 20).
+	sized := badger.DefaultOptions(dir)
+	sized.TableSizeMultiplier = 1
+	db, err := badger.Open(sized.WithLogger(nil).WithSyncWrites(true).
+		WithMemTableSize(8 << 20).WithNumMemtables(2).WithBaseTableSize(4 << 20).WithBlockCacheSize(0).WithIndexCacheSize(0).
 		WithNumCompactors(2).WithValueLogFileSize(16 << 20).WithValueThreshold(1 << 20).WithMetricsEnabled(false).
-		WithNumVersionsToKeep(1).WithCompression(badgeroptions.Snappy))
+		WithNumVersionsToKeep(1).WithCompression(badgeroptions.None))
 	if err != nil {
 		return nil, fmt.Errorf("opening Badger: %w", err)
 	}

@@ -172,12 +172,7 @@ func TestTheLastCommitIsNotedEachTick(t *testing.T) {
 // A damaged table is noticed at start, or the damage is of no consequence:
 // never another value, never a key that is gone.
 func TestAFlippedBitInATable(t *testing.T) {
-	for name, compressed := range map[string]bool{"compressed": true, "uncompressed": false} {
-		t.Run(name, func(t *testing.T) { flipBitsInATable(t, Options{Compressed: compressed, BallastBytes: -1}) })
-	}
-}
-
-func flipBitsInATable(t *testing.T, opts Options) {
+	opts := Options{BallastBytes: -1}
 	const keys, parts = 500, 40
 	dir := t.TempDir()
 	s := openStore(t, dir, opts)

@@ -28,17 +28,9 @@ type Options struct {
 	// MemTableBytes is the size of a table in memory, of which there are two.
 	// Default and minimum 8 MiB; 16 MiB gives some more throughput.
 	MemTableBytes int64
-	// BlockCacheBytes bounds the cache of unpacked blocks where they are
-	// Compressed. Others are read where they lie in mapped tables, which takes
-	// less time than to keep a cache. Default 8 MiB.
-	BlockCacheBytes int64
 	// RecordCacheBytes bounds the records kept for updates, which mostly read
 	// what another one wrote a moment ago. Default 8 MiB, none when negative.
 	RecordCacheBytes int64
-	// Compressed packs blocks with Snappy: a third to a half of the disk space,
-	// for twice the memory while writing and somewhat more processor time. A
-	// store may change between the two, tables are rewritten as they are merged.
-	Compressed bool
 	// BallastBytes is the size of a file that is deleted when the disk runs
 	// full, so that the engine can finish what it is doing. Default 64 MiB,
 	// none when negative.
@@ -94,7 +86,6 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MemTableBytes < minMemTable {
 		return o, fmt.Errorf("badger: a table in memory of %d bytes is too small for a transaction, at least %d", o.MemTableBytes, minMemTable)
 	}
-	setDefault(&o.BlockCacheBytes, 8<<20)
 	setDefault(&o.RecordCacheBytes, 8<<20)
 	setDefault(&o.BallastBytes, 64<<20)
 	setDefault(&o.MinFreeBytes, max(minFree, 10*o.MemTableBytes))
@@ -129,10 +120,6 @@ func setDefault[T int64 | time.Duration](value *T, fallback T) {
 // engineOptions are Badger's. What each is for, and what was measured with it,
 // stands in docs/storage.md.
 func (o Options) engineOptions(dir string) engine.Options {
-	compression, blockCache := options.None, int64(0)
-	if o.Compressed {
-		compression, blockCache = options.Snappy, o.BlockCacheBytes
-	}
 	sized := engine.DefaultOptions(dir)
 	// Tables of one size on all levels. A builder takes a buffer of twice that from
 	// a pool, and the pool keeps up to eight of them, whatever they have grown to,
@@ -149,14 +136,16 @@ func (o Options) engineOptions(dir string) engine.Options {
 		WithCompactL0OnClose(true).
 		WithMemTableSize(o.MemTableBytes).
 		WithNumMemtables(2).
-		WithBlockCacheSize(blockCache).
+		// Compression takes buffers as large as all others. Blocks are read where they
+		// lie in mapped tables, which takes less than a look into a cache.
+		WithCompression(options.None).
+		WithBlockCacheSize(0).
 		WithIndexCacheSize(0). // Badger asks it for nothing but encrypted indexes
 		WithNumCompactors(2).
 		WithValueLogFileSize(valueLogSize).
 		WithValueThreshold(valueInTables).
 		WithMetricsEnabled(false).
-		WithNumVersionsToKeep(1).
-		WithCompression(compression)
+		WithNumVersionsToKeep(1)
 }
 
 // commitLimits leave room for what Badger adds to each write and for the commit
