@@ -16,9 +16,11 @@ import (
 // go test ./tracker -run TestMutations -mutations -timeout 20m
 var mutations = flag.Bool("mutations", false, "plant faults into the package, and expect each to be found")
 
+type fault struct{ file, right, wrong string }
+
 // planted are faults in a few words each: what a line says, and what it would
 // say if somebody got it wrong.
-var planted = map[string]struct{ file, right, wrong string }{
+var planted = map[string]fault{
 	"a session is ended twice":                  {"activity.go", "p.open, p.dirty = openSession{}, true\n\tw.fresh", "p.dirty = true\n\tw.fresh"},
 	"a late event is lost":                      {"activity.go", "return w.startLate(p, t, ev)", "_, err = w.startLate(p, t, ev); return id{}, err"},
 	"an overdue session goes on":                {"activity.go", "if p.open.id.zero() || w.fresh[p.id]", "if true || p.open.id.zero() || w.fresh[p.id]"},
@@ -35,7 +37,7 @@ var planted = map[string]struct{ file, right, wrong string }{
 	"a boot beside a cookie leads nowhere":      {"boot.go", "if w.req.Boot == \"\" || w.retired {", "if true {"},
 	"an overdue device's cookie ends with it":   {"expire.go", "if heir.zero() || len(hashes)-i > most {", "if i >= 0 {"},
 	"a call of before an erasure is recorded":   {"tombstone.go", "return w.notBefore != 0 && w.madeBy(", "return false && w.madeBy("},
-	"an erased device leaves no tombstone":      {"removal_device.go", "r.entomb(tableToken, token, d, at)", "r.tx.Delete(hashKey(tableToken, d.account, token))"},
+	"an erased device leaves no tombstone":      {"tombstone.go", "w.entomb(tableToken, token, d, at)", "w.tx.Delete(hashKey(tableToken, d.account, token))"},
 	"an erased person's session goes on":        {"livechatsession.go", "if at, err := w.erasedAt(c.profile); at != 0 || err != nil {", "if at, err := w.erasedAt(c.profile); err != nil {"},
 	"withdrawn consent leaves the device":       {"consent.go", "d.gone, d.dirty = at, true", "d.dirty = true"},
 	"what is over expires in spite of a doubt":  {"sweep.go", "return s.clock.Caution() != nil", "return false"},
@@ -48,9 +50,24 @@ var planted = map[string]struct{ file, right, wrong string }{
 	"two persons of one subject":                {"identity.go", "if len(value) != 0 {\n\t\tat, err := decodeSubject", "if false {\n\t\tat, err := decodeSubject"},
 }
 
+// plant returns the file with the fault in it.
+func (f fault) plant(t *testing.T) string {
+	source, err := os.ReadFile(f.file)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(source), f.right), "%s says %q once", f.file, f.right)
+	return strings.Replace(string(source), f.right, f.wrong, 1)
+}
+
+func TestFaultsCanBePlanted(t *testing.T) {
+	for name, f := range planted {
+		t.Run(name, func(t *testing.T) { assert.Contains(t, f.plant(t), f.wrong) })
+	}
+}
+
 // TestMutations proves the model, the worlds it had found something in, and the
-// tests of repeated calls: whatever is planted into the package, they notice. Nothing is written but to a temporary folder: the compiler reads the
-// changed file in place of the right one.
+// tests of repeated calls: whatever is planted into the package, they notice.
+// Nothing is written but to a temporary folder: the compiler reads the changed
+// file in place of the right one.
 func TestMutations(t *testing.T) {
 	if !*mutations {
 		t.Skip("asked for with -mutations")
@@ -59,12 +76,9 @@ func TestMutations(t *testing.T) {
 	require.NoError(t, err)
 	for name, m := range planted {
 		t.Run(name, func(t *testing.T) {
-			source, err := os.ReadFile(m.file)
-			require.NoError(t, err)
-			require.Equal(t, 1, strings.Count(string(source), m.right), "%s says it once", m.file)
 			dir := t.TempDir()
 			changed, overlay := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json")
-			require.NoError(t, os.WriteFile(changed, []byte(strings.Replace(string(source), m.right, m.wrong, 1)), 0o600))
+			require.NoError(t, os.WriteFile(changed, []byte(m.plant(t)), 0o600))
 			list, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, m.file): changed}})
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(overlay, list, 0o600))
